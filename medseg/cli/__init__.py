@@ -1,0 +1,1 @@
+"""The command line: one file a verb, each of them parse, one library call, print."""

@@ -1,0 +1,43 @@
+"""Settings, checked when they are read and frozen afterwards."""
+
+from medseg.config.base import Config, parse_config, read_yaml
+from medseg.config.recipe import (
+    DataConfig,
+    EvaluationConfig,
+    InferenceConfig,
+    LossConfig,
+    ModelConfig,
+    TrainingConfig,
+    TrainingRecipe,
+    load_recipe,
+    recipe_profiles,
+)
+from medseg.config.transforms import (
+    Augmentation,
+    BorderWeights,
+    PercentileIntensity,
+    StandardIntensity,
+    TransformsConfig,
+    WindowIntensity,
+)
+
+__all__ = [
+    "Augmentation",
+    "BorderWeights",
+    "Config",
+    "DataConfig",
+    "EvaluationConfig",
+    "InferenceConfig",
+    "LossConfig",
+    "ModelConfig",
+    "PercentileIntensity",
+    "StandardIntensity",
+    "TrainingConfig",
+    "TrainingRecipe",
+    "TransformsConfig",
+    "WindowIntensity",
+    "load_recipe",
+    "parse_config",
+    "read_yaml",
+    "recipe_profiles",
+]

@@ -1,0 +1,184 @@
+"""The recipe: everything that decides what a training run does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from medseg.config.base import Config, parse_config, read_yaml
+from medseg.config.transforms import TransformsConfig
+from medseg.errors import ConfigError
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
+
+
+class DataConfig(Config):
+    """Which images and labels."""
+
+    dataset: Name
+    """Name of a data set (`medseg datasets` lists them)."""
+    options: dict[str, Any] = {}
+    """Arguments of that data set, seeds and split sizes for example."""
+
+
+class ModelConfig(Config):
+    """Which network."""
+
+    name: Name
+    options: dict[str, Any] = {}
+    """Arguments of that network beyond channels, classes and dimensions, which come from the data."""
+
+
+class LossConfig(Config):
+    """Which loss."""
+
+    name: Name = "dice_focal"
+    options: dict[str, Any] = {}
+
+
+class OptimiserConfig(Config):
+    """How weights are changed."""
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    lr: PositiveFloat = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    momentum: Probability = 0.9
+    """For sgd (with Nesterov's variant)."""
+
+
+class ScheduleConfig(Config):
+    """How the learning rate changes: it rises linearly for `warmup_steps`, then falls to `final_lr_fraction`."""
+
+    name: Literal["constant", "cosine", "poly"] = "cosine"
+    warmup_steps: NonNegativeInt = 20
+    final_lr_fraction: Probability = 0.01
+    power: PositiveFloat = 0.9
+    """Exponent of the poly schedule."""
+
+
+class EarlyStopping(Config):
+    """Stop when the monitored score has not risen for `patience` validations."""
+
+    patience: PositiveInt = 10
+
+
+class TrainingConfig(Config):
+    """How long, how fast and how carefully."""
+
+    steps: PositiveInt = 400
+    steps_per_epoch: PositiveInt = 50
+    """Steps between two validations and checkpoints."""
+    batch_size: PositiveInt = 4
+    seed: NonNegativeInt = 0
+    optimiser: OptimiserConfig = OptimiserConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """auto takes bf16 where the device computes it fast, else fp32."""
+    gradient_clip_norm: PositiveFloat | None = 1.0
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay a step of the running mean of the weights, which is validated and kept; absent keeps the weights."""
+    early_stopping: EarlyStopping | None = None
+    num_workers: NonNegativeInt = 0
+    """Processes that prepare patches; the same patches come out whatever their number."""
+    preview_every_epochs: PositiveInt = 2
+    monitor: str = "mean_dice"
+    """Validation score, a key of the evaluation's summary, higher is better, that chooses the best checkpoint."""
+
+
+class InferenceConfig(Config):
+    """How the trained network is run over whole images."""
+
+    overlap_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    mirror: bool = False
+    """Average over mirrored copies (all combinations of spatial axes): better edges for 4 or 8 times the work."""
+
+
+class EvaluationConfig(Config):
+    """How validation cases are scored."""
+
+    task: Literal["semantic", "isbi2012"] = "semantic"
+
+
+class TrainingRecipe(Config):
+    """The whole of a training run; stored, fully resolved, in its run folder."""
+
+    schema_version: Literal[1] = 1
+    name: Name
+    description: str = ""
+    data: DataConfig
+    transforms: TransformsConfig
+    model: ModelConfig
+    loss: LossConfig = LossConfig()
+    training: TrainingConfig = TrainingConfig()
+    inference: InferenceConfig = InferenceConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+
+def load_recipe(path: Path, *, profile: str | None = None, overrides: tuple[str, ...] = ()) -> TrainingRecipe:
+    """Return the recipe that a YAML file holds, with one of its profiles and single settings laid over it.
+
+    A recipe file may hold a mapping `profiles`: name -> settings that replace those of the same path.
+
+    Args:
+        path: the YAML file.
+        profile: one of the file's profiles; none leaves the file's own settings.
+        overrides: `key.path=value` each, the value as YAML.
+
+    Raises:
+        ConfigError: the file, the profile, a key or a value is wrong; the message names its path.
+    """
+    settings = read_yaml(path)
+    profiles = settings.pop("profiles", {})
+    if profile is not None:
+        if not isinstance(profiles, dict) or profile not in profiles:
+            known = ", ".join(profiles) or "none"
+            message = f"{path}: no profile {profile!r}. The file has: {known}."
+            raise ConfigError(message)
+        settings = _merged(settings, profiles[profile])
+    for override in overrides:
+        settings = _merged(settings, _parse_override(override))
+    return parse_config(TrainingRecipe, settings, source=str(path))
+
+
+def recipe_profiles(path: Path) -> tuple[str, ...]:
+    """Names of the profiles that a recipe file holds.
+
+    Raises:
+        ConfigError: the file is missing or not a mapping.
+    """
+    return tuple(read_yaml(path).get("profiles", {}))
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`above` laid over `below`; a mapping with another `kind` or `name` replaces the whole of the one below."""
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        if isinstance(value, dict) and isinstance(old, dict) and not _is_other_choice(old, value):
+            result[key] = _merged(old, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _is_other_choice(below: dict[str, Any], above: dict[str, Any]) -> bool:
+    return any(tag in above and tag in below and above[tag] != below[tag] for tag in ("kind", "name"))
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        message = f"--set {text}: expected key.path=value, for example training.steps=100."
+        raise ConfigError(message)
+    try:
+        parsed: Any = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        message = f"--set {text}: the value is not YAML."
+        raise ConfigError(message) from error
+    for part in reversed(key.split(".")):
+        parsed = {part: parsed}
+    return dict(parsed)

@@ -1,0 +1,1 @@
+"""Known data sets, one file each, and generated ones with exact truth."""

@@ -1,0 +1,8 @@
+"""What images and label maps are. Nothing here resamples unless it is asked to by name."""
+
+from medseg.images.image import Image
+from medseg.images.label_map import LabelKind, LabelMap
+from medseg.images.label_table import CodedConcept, Label, LabelTable
+from medseg.images.metadata import ImageMetadata
+
+__all__ = ["CodedConcept", "Image", "ImageMetadata", "Label", "LabelKind", "LabelMap", "LabelTable"]

@@ -1,0 +1,102 @@
+"""What a label map is: whole numbers on a grid, with a table that says what each means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medseg.errors import GeometryError, LabelError
+from medseg.geometry import Affine, Grid
+from medseg.images.label_table import LabelTable
+from medseg.images.metadata import ImageMetadata
+
+
+class LabelKind(StrEnum):
+    """What a value in a label map stands for."""
+
+    SEMANTIC = "semantic"
+    """The class of the voxel."""
+    INSTANCES = "instances"
+    """The object to which the voxel belongs; 0 is no object."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelMap:
+    """A class or an object number for each voxel.
+
+    Attributes:
+        array: (*spatial), an integer type, in the same axis order as the image it belongs to.
+        affine: voxel index -> world mm, RAS.
+        axes: one letter an array axis, "XYZ", "ZYX" or "YX".
+        labels: what the values mean; for instances, the class of the objects.
+        kind: semantic or instances.
+        metadata: origin.
+
+    Raises:
+        GeometryError: the number of axes differs between array, affine and `axes`, or an axis is empty.
+        LabelError: the array is not of an integer type or holds negative values.
+    """
+
+    array: NDArray[np.integer]
+    affine: Affine
+    axes: str
+    labels: LabelTable
+    kind: LabelKind = LabelKind.SEMANTIC
+    metadata: ImageMetadata = field(default_factory=ImageMetadata)
+
+    def __post_init__(self) -> None:
+        if self.array.ndim != self.affine.ndim or len(self.axes) != self.array.ndim or "C" in self.axes:
+            message = (
+                f"label map: expected {self.affine.ndim} spatial axes as in its affine, "
+                f"got shape {self.array.shape} with axes {self.axes!r}."
+            )
+            raise GeometryError(message)
+        if 0 in self.array.shape:
+            message = f"label map: expected at least one voxel, got shape {self.array.shape}."
+            raise GeometryError(message)
+        if not np.issubdtype(self.array.dtype, np.integer):
+            message = f"label map: expected whole numbers, got {self.array.dtype}. Round or threshold the mask first."
+            raise LabelError(message)
+        if np.issubdtype(self.array.dtype, np.signedinteger) and int(self.array.min()) < 0:
+            message = f"label map: expected values of at least 0, got {int(self.array.min())}."
+            raise LabelError(message)
+
+    @property
+    def grid(self) -> Grid:
+        """Size and places of the voxels."""
+        return Grid(self.spatial_shape, self.affine)
+
+    @property
+    def spatial_shape(self) -> tuple[int, ...]:
+        """Number of voxels along each axis."""
+        return tuple(self.array.shape)
+
+    @property
+    def spacing_mm(self) -> tuple[float, ...]:
+        """Voxel size in array axis order, in mm."""
+        return self.affine.spacing_mm
+
+    def replace(self, **changes: object) -> LabelMap:
+        """A copy with some attributes changed, checked anew."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def check_values(self, *, name: str) -> None:
+        """Pass when each value of a semantic map stands in the label table.
+
+        Args:
+            name: what the map is, for the message (its file or case).
+
+        Raises:
+            LabelError: some values do not; the message lists them and the table.
+        """
+        if self.kind is LabelKind.INSTANCES:
+            return
+        strangers = sorted({int(value) for value in np.unique(self.array)} - set(self.labels.values))
+        if strangers:
+            shown = ", ".join(str(value) for value in strangers[:5]) + (", ..." if len(strangers) > 5 else "")
+            table = ", ".join(f"{label.value}={label.name}" for label in self.labels)
+            message = f"{name}: label values {shown} are not in the class table ({table}). Map or remove them."
+            raise LabelError(message)

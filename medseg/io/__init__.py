@@ -1,0 +1,1 @@
+"""Reading and writing image files without changing where a voxel lies."""

@@ -1,0 +1,62 @@
+"""One image or label map on disk, named so that it can be read later, in another process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from medseg.images import Image, LabelKind, LabelMap, LabelTable
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """An image on disk, or one slice of a stack.
+
+    Attributes:
+        path: file or DICOM folder.
+        axes: the file's axes where it does not state them itself.
+        slice_index: index along the first spatial axis of a stack, which then becomes a 2-D image; None is all of it.
+    """
+
+    path: Path
+    axes: str | None = None
+    slice_index: int | None = None
+
+    def read(self) -> Image:
+        """Read the image.
+
+        Raises:
+            ImageFormatError: see `medseg.io.read_image`.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class LabelSource:
+    """A label map on disk, or one slice of a stack.
+
+    Attributes:
+        path: file.
+        labels: meaning of the values after `value_map`.
+        kind: semantic or instances.
+        axes: the file's axes where it does not state them itself.
+        slice_index: as in `ImageSource`.
+        value_map: value in the file -> value in the label map, where the file uses other numbers than the table.
+    """
+
+    path: Path
+    labels: LabelTable
+    kind: LabelKind = LabelKind.SEMANTIC
+    axes: str | None = None
+    slice_index: int | None = None
+    value_map: Mapping[int, int] | None = None
+
+    def read(self) -> LabelMap:
+        """Read the label map.
+
+        Raises:
+            ImageFormatError: see `medseg.io.read_label_map`.
+            LabelError: values that are not in `value_map`, or not in `labels`.
+        """
+        raise NotImplementedError

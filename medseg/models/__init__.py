@@ -1,0 +1,1 @@
+"""Networks by name, one small file a paper."""

@@ -1,0 +1,1 @@
+"""Tables, overlays and self-contained HTML that people read."""

@@ -1,0 +1,1 @@
+"""medseg in the napari viewer."""

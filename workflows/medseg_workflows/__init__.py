@@ -1,0 +1,1 @@
+"""Batch jobs over many cases, on one machine or a cluster."""

@@ -1,0 +1,48 @@
+# Every target sets up what it needs: .venv with the versions of constraints.lock, and, for the tests, the system
+# libraries of the viewer (installed where that is allowed, else one line says what to run).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+
+.PHONY: demo test lint bench docs clean venv system
+
+demo: $(VENV)/.installed
+	$(BIN)/medseg demo
+
+test: $(VENV)/.installed-dev system
+	scripts/with_display.sh $(BIN)/pytest -n 2 --dist worksteal
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.installed-dev
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/mkdocs build --strict
+
+system:
+	@scripts/install_system_libraries.sh
+
+$(VENV)/bin/python:
+ifdef UV
+	uv venv --python $(PYTHON) $(VENV)
+else
+	$(PYTHON) -m venv $(VENV)
+endif
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.lock
+	scripts/pip_install.sh $(VENV) -e '.[cluster]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.lock
+	scripts/pip_install.sh $(VENV) -e '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,76 @@
+"""The command `medseg`: its verbs, and what every verb does with an error."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import entry_points
+
+import typer
+
+from medseg import __version__
+from medseg.cli.datasets import datasets
+from medseg.cli.demo import demo
+from medseg.cli.doctor import doctor
+from medseg.cli.evaluate import evaluate
+from medseg.cli.info import info
+from medseg.cli.models import models
+from medseg.cli.predict import predict
+from medseg.cli.report import report
+from medseg.cli.train import train
+from medseg.errors import Cancelled, MedsegError
+
+VERBS = (demo, doctor, info, datasets, models, train, predict, evaluate, report)
+
+EXIT_WRONG_INPUT = 2
+EXIT_CANCELLED = 130
+
+_DESCRIPTION = """Segment cells and tumours in microscopy and CT: read, train, predict, evaluate, report.
+
+Start with [bold]medseg demo[/bold], which shows the whole way on generated data.
+Each verb has its own --help with an example. A research and workflow tool, not a medical device."""
+
+
+def _build_app() -> typer.Typer:
+    app = typer.Typer(
+        name="medseg",
+        help=_DESCRIPTION,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+    )
+    app.callback()(_global_options)
+    for verb in VERBS:
+        app.command()(verb)
+    for entry in sorted(entry_points(group="medseg.commands"), key=lambda entry: entry.name):
+        app.command(entry.name)(entry.load())
+    return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"medseg {__version__}")
+        raise typer.Exit
+
+
+def _global_options(
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error, not only its line."),
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line: exit 0 when done, 1 when a case failed, 2 when the input or the call is wrong."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        _build_app()(args=arguments)
+    except Cancelled as error:
+        print(f"medseg: {error}", file=sys.stderr)
+        sys.exit(EXIT_CANCELLED)
+    except MedsegError as error:
+        if debug:
+            raise
+        print(f"medseg: {error}", file=sys.stderr)
+        sys.exit(EXIT_WRONG_INPUT)

@@ -1,0 +1,61 @@
+"""Printing for people and for programs: tables to stdout, JSON where asked, progress to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+SECONDS_BETWEEN_LINES = 10.0
+"""How often a job that is not on a terminal says where it is."""
+
+
+def print_json(content: object) -> None:
+    """Print `content` as indented JSON to stdout."""
+    print(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print aligned columns to stdout, each as wide as its widest entry but the last."""
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header) - 1)]
+    for row in [header, *rows]:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        print("  ".join([*cells, row[-1]]).rstrip())
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[float], None]]:
+    """Yield a function that takes the finished fraction, 0 to 1, and shows it on stderr with the time left."""
+    if sys.stderr.isatty():
+        with _bar(title) as update:
+            yield update
+    else:
+        yield _lines(title)
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Callable[[float], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=1.0)
+        yield lambda fraction: bar.update(task, completed=fraction)
+
+
+def _lines(title: str) -> Callable[[float], None]:
+    started = last = time.monotonic()
+
+    def update(fraction: float) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < SECONDS_BETWEEN_LINES or fraction <= 0:
+            return
+        last = now
+        left = (now - started) * (1 - fraction) / fraction
+        print(f"{title}: {fraction:.0%}, about {left:.0f} s left", file=sys.stderr)
+
+    return update

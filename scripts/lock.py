@@ -1,0 +1,39 @@
+"""Write constraints.lock anew: the exact version of everything that `.[dev]` needs, resolved by pip.
+
+Run it with the Python of a virtual environment:  .venv/bin/python scripts/lock.py
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+HEADER = "# Exact versions, used as constraints by `make`. Written by scripts/lock.py; edit pyproject.toml instead.\n"
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        command = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--dry-run",
+            "--ignore-installed",
+            "--report",
+            str(report),
+            ".[dev]",
+        ]
+        subprocess.run([sys.executable, *command], cwd=ROOT, check=True)
+        packages = [entry["metadata"] for entry in json.loads(report.read_text())["install"]]
+    pins = sorted(
+        f"{package['name'].lower()}=={package['version']}" for package in packages if package["name"] != "medseg"
+    )
+    (ROOT / "constraints.lock").write_text(HEADER + "\n".join(pins) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""`medseg batch`, contributed to the command line through the entry-point group `medseg.commands`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def batch(
+    inputs: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of images or DICOM series, at any depth.")],
+    model: Annotated[str, typer.Option(help="A model package or run folder, or the name of an installed model.")],
+    output: Annotated[Path, typer.Option(help="Folder for the results, one folder a case.")],
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a running Dask scheduler to use, not processes of this machine.")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="Format of the masks: nii.gz, nii, tif or png; else like the input.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Keep what is done and unchanged; do the rest.")] = False,
+) -> None:
+    """Segment a whole folder, overnight if need be; one bad case never stops the others.
+
+    Each case gets a folder with its mask, objects.csv and case.json. ledger.jsonl records every finished case, so that
+    a batch that was stopped goes on with --resume. Exit 1 when some cases failed: summary.csv says which and why.
+
+    Example: [bold]medseg batch scans/ --model em-membranes --output masks/ --workers 2[/bold]
+    """
+    from medseg_workflows.cluster import ClusterPlan
+    from medseg_workflows.run import BatchPlan, run_batch
+
+    plan = BatchPlan(
+        inputs=inputs,
+        model=model,
+        output=output,
+        mask_format=format_,
+        device=device,
+        resume=resume,
+        cluster=ClusterPlan(workers=workers, scheduler=scheduler),
+    )
+    summary = run_batch(plan)
+    print(summary.table())
+    print(f"Look at {output / 'report.html'}")
+    if summary.failed:
+        raise typer.Exit(1)

@@ -1,0 +1,142 @@
+"""One case of a batch, as a worker process does it."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import time
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medseg import __version__
+from medseg.errors import MedsegError
+from medseg.files import write_text_atomically
+from medseg_workflows.ledger import DONE, FAILED, CaseRecord
+from medseg_workflows.manifest import CaseJob, content_hash
+
+if TYPE_CHECKING:
+    from medseg.images import Image
+    from medseg.inference import Prediction, Predictor
+
+MASK_SUFFIX_LIKE_INPUT = {"png": "png", "tiff": "tif"}
+"""Format of the input -> suffix of its mask; everything else becomes NIfTI."""
+
+
+@dataclass(frozen=True)
+class PredictionSettings:
+    """What decides the result of a case beside its image.
+
+    Attributes:
+        model: folder of the model package.
+        weights_sha256: checksum of its weights.
+        mask_format: suffix of the mask; None is like the input.
+        device: auto, cpu, cuda or mps.
+    """
+
+    model: Path
+    weights_sha256: str
+    mask_format: str | None
+    device: str
+
+    def key(self, source: Path) -> str:
+        """SHA-256 over the image's content, the weights and the settings."""
+        parts = (content_hash(source), self.weights_sha256, str(self.mask_format), __version__)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def predict_case(job: CaseJob, settings: PredictionSettings, output: Path) -> CaseRecord:
+    """Segment one case into its folder; a case that cannot be done comes back as a failed record, not as an error."""
+    started = time.monotonic()
+    key = ""
+    try:
+        key = settings.key(job.source)
+        image, prediction = _predict(job.source, settings)
+        files = _write_case(job, image, prediction, settings, output / job.case_id)
+    except (MedsegError, OSError, MemoryError) as error:
+        cause = " ".join(str(error).split()) or type(error).__name__
+        return CaseRecord(job.case_id, str(job.source), key, FAILED, cause, seconds=_since(started))
+    return CaseRecord(
+        job.case_id,
+        str(job.source),
+        key,
+        DONE,
+        files=files,
+        objects=len(prediction.objects),
+        seconds=_since(started),
+        notes=prediction.label_map.metadata.notes,
+    )
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """Name -> SHA-256 of each file of a case's folder."""
+    return {path.name: content_hash(path) for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
+
+
+@lru_cache(maxsize=1)
+def _predictor(model: Path, device: str) -> Predictor:
+    """The predictor of this process: loaded once, then kept for all its cases."""
+    from medseg.inference import load_model
+
+    return load_model(str(model), device=device)
+
+
+def _predict(source: Path, settings: PredictionSettings) -> tuple[Image, Prediction]:
+    from medseg.io import read_image
+
+    image = read_image(source)
+    return image, _predictor(settings.model, settings.device).predict(image)
+
+
+def _write_case(
+    job: CaseJob, image: Image, prediction: Prediction, settings: PredictionSettings, folder: Path
+) -> dict[str, str]:
+    from medseg.io import write_label_map
+    from medseg.reports import write_overlay
+
+    suffix = settings.mask_format or MASK_SUFFIX_LIKE_INPUT.get(image.metadata.format, "nii.gz")
+    write_label_map(prediction.label_map, folder / f"mask.{suffix}", source=image)
+    write_overlay(
+        folder / "overlay.png", image=image, reference=None, prediction=prediction.label_map, title=job.case_id
+    )
+    write_text_atomically(folder / "objects.csv", _objects_csv(prediction))
+    write_text_atomically(folder / "case.json", _case_json(job, image, prediction, settings))
+    return file_hashes(folder)
+
+
+def _objects_csv(prediction: Prediction) -> str:
+    from medseg.inference import OBJECT_COLUMNS
+
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, OBJECT_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(row.as_csv() for row in prediction.objects)
+    return stream.getvalue()
+
+
+def _case_json(job: CaseJob, image: Image, prediction: Prediction, settings: PredictionSettings) -> str:
+    manifest = _predictor(settings.model, settings.device).manifest
+    content = {
+        "case": job.case_id,
+        "source": str(job.source),
+        "source_sha256": content_hash(job.source),
+        "model": manifest.name,
+        "weights_sha256": settings.weights_sha256,
+        "medseg_version": __version__,
+        "size_voxel": image.spatial_shape,
+        "spacing_mm": image.spacing_mm if image.metadata.spacing_is_known else None,
+        "axes": image.axes,
+        "modality": image.metadata.modality,
+        "labels": [asdict(label) for label in prediction.label_map.labels],
+        "objects": len(prediction.objects),
+        "notes": prediction.label_map.metadata.notes,
+        "notice": manifest.notice,
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _since(started: float) -> float:
+    return round(time.monotonic() - started, 3)

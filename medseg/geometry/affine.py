@@ -103,14 +103,10 @@ class Affine:
         if self.ndim != 3:
             message = "orientation: expected 3 spatial axes, got 2. Anatomical letters exist for volumes only."
             raise GeometryError(message)
-        letters = [""] * 3
-        remaining = np.abs(self.direction)
-        for _ in range(3):
-            world, axis = np.unravel_index(int(np.argmax(remaining)), remaining.shape)
+        letters = []
+        for axis, world in enumerate(closest_axes(self.direction)):
             towards, away = _CODES[self.frame][world]
-            letters[axis] = towards if self.direction[world, axis] > 0 else away
-            remaining[world, :] = -1.0
-            remaining[:, axis] = -1.0
+            letters.append(towards if self.direction[world, axis] > 0 else away)
         return "".join(letters)
 
     @property
@@ -156,6 +152,21 @@ class Affine:
         origin = ", ".join(f"{value:g}" for value in self.origin_mm)
         axes = f", axes {self.orientation}" if self.ndim == 3 else ""
         return f"Affine({self.frame}: {spacing} mm, first voxel at ({origin}) mm{axes})"
+
+
+def closest_axes(direction: NDArray[np.float64]) -> tuple[int, ...]:
+    """For each column of `direction` the row along which it points most closely, each row once.
+
+    The largest cosine is served first, so that an oblique axis cannot take the row of one that is nearer to it.
+    """
+    rows = [0] * len(direction)
+    remaining = np.abs(direction)
+    for _ in rows:
+        row, column = np.unravel_index(int(np.argmax(remaining)), remaining.shape)
+        rows[column] = int(row)
+        remaining[row, :] = -1.0
+        remaining[:, column] = -1.0
+    return tuple(rows)
 
 
 def _check_matrix(array: NDArray[np.float64]) -> None:

@@ -4,5 +4,18 @@ from medseg.images.image import Image
 from medseg.images.label_map import LabelKind, LabelMap
 from medseg.images.label_table import CodedConcept, Label, LabelTable
 from medseg.images.metadata import ImageMetadata
+from medseg.images.spatial import crop, pad, reorient, resample_to
 
-__all__ = ["CodedConcept", "Image", "ImageMetadata", "Label", "LabelKind", "LabelMap", "LabelTable"]
+__all__ = [
+    "CodedConcept",
+    "Image",
+    "ImageMetadata",
+    "Label",
+    "LabelKind",
+    "LabelMap",
+    "LabelTable",
+    "crop",
+    "pad",
+    "reorient",
+    "resample_to",
+]

@@ -1,4 +1,4 @@
-"""Puts the ready-made recipes of workflows/recipes into the wheel, beside the package; all else is in pyproject.toml."""
+"""Puts the recipes of workflows/recipes into the wheel, inside the package; all else is in pyproject.toml."""
 
 import shutil
 from pathlib import Path
@@ -13,6 +13,7 @@ class BuildWithRecipes(build_py):
     """Copies the recipes to medseg/recipes in a built wheel; an editable install reads them where they lie."""
 
     def run(self) -> None:
+        """Build as always, then copy."""
         super().run()
         if self.editable_mode:
             return

@@ -5,19 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = tuple("
-    "torch",
-    "monai",
-    "lightning",
-    "pydicom",
-    "SimpleITK",
-    "pandas",
-    "matplotlib",
-    "scipy",
-    "napari",
-    "qtpy",
-    "dask",
-)
+HEAVY = ("torch", "monai", "lightning", "pydicom", "SimpleITK", "pandas", "matplotlib", "scipy", "napari", "dask")
 
 
 def _heavy_modules_after(statement: str) -> set[str]:

@@ -12,9 +12,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 HEADER = "# Exact versions, used as constraints by `make`. Written by scripts/lock.py; edit pyproject.toml instead.\n"
 
+HELD = ("torch==2.14.1", "torchvision==0.29.2")
+"""Versions held back: torchvision does not say for which torch its operators were built; this pair was tried."""
+
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
+        held = Path(folder) / "held.txt"
+        held.write_text("\n".join(HELD))
         report = Path(folder) / "report.json"
         command = [
             "-m",

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from medseg.errors import StorageError
+
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Free some space or choose a folder on another disk."),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Choose a folder that you may write to."),
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR, errno.EISDIR), "Something of another kind has that name: move it."),
+}
+"""What the user can do, by error number."""
 
 
 @contextmanager
@@ -19,7 +27,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     before it is renamed, so that after a power cut the final name holds all of it or does not exist.
 
     Raises:
-        StorageError: the disk is full, the folder is read-only, or another error of the operating system.
+        StorageError: the disk is full, the folder is read-only, or another error of the operating system about this
+            path. One that names another file (an input that the block reads) is left as it is.
     """
     temporary = path.with_name(f".{secrets.token_hex(4)}.part.{path.name}")
     try:
@@ -28,12 +37,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
         _flush_to_disk(temporary)
         temporary.replace(path)
     except OSError as error:
-        if isinstance(error, StorageError):
+        if isinstance(error, StorageError) or _is_about_another_file(error, path, temporary):
             raise
-        message = f"cannot write {path}: {error.strerror or error}. Free some space or choose another --output."
+        remedy = _REMEDIES.get(error.errno or 0, "Choose another place for it.")
+        message = f"cannot write {path}: {error.strerror or error}. {remedy}"
         raise StorageError(message) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where the folder could not be made there is nothing to remove
+            temporary.unlink()
 
 
 def write_text_atomically(path: Path, text: str) -> None:
@@ -46,9 +57,12 @@ def write_text_atomically(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def _is_about_another_file(error: OSError, path: Path, temporary: Path) -> bool:
+    if not isinstance(error.filename, str | os.PathLike):
+        return False
+    return Path(error.filename) not in {path, temporary, *path.parents}
+
+
 def _flush_to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

@@ -16,10 +16,13 @@ def require(module: str, *, extra: str) -> ModuleType:
         extra: the extra of medseg that installs it.
 
     Raises:
-        DependencyError: the module is not installed.
+        DependencyError: the module is not installed, or is and cannot be loaded; the message tells which.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        message = f"{module} is not installed. Install it with: pip install 'medseg[{extra}]'"
+        remedy = f"Install it with: pip install 'medseg[{extra}]'"
+        is_missing = isinstance(error, ModuleNotFoundError) and module.startswith(str(error.name))
+        problem = "is not installed" if is_missing else f"cannot be loaded: {' '.join(str(error).split())}"
+        message = f"{module} {problem}. {remedy}"
         raise DependencyError(message) from error

@@ -26,5 +26,5 @@ def look_up(table: Mapping[str, T], name: str, *, kind: str) -> T:
         return table[name]
     near = difflib.get_close_matches(name, table, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    message = f"unknown {kind} {name!r}.{hint} Known: {', '.join(sorted(table))}."
+    message = f"unknown {kind} {name!r}.{hint} Known: {', '.join(sorted(table)) or 'none'}."
     raise UnknownNameError(message)

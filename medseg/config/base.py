@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import reprlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -14,14 +16,22 @@ from medseg.errors import ConfigError
 ConfigType = TypeVar("ConfigType", bound="Config")
 
 
+_SHOWN_PROBLEMS = 5
+"""Problems that one message tells; more would not fit on a line."""
+
+
 class Config(BaseModel):
     """A set of settings that cannot change after it was checked and knows no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with some settings changed, checked anew (pydantic's own `model_copy` does not check)."""
-        return type(self).model_validate({**self.model_dump(), **changes})
+        """A copy with some settings changed, checked anew (pydantic's own `model_copy` does not check).
+
+        Raises:
+            ConfigError: an unknown key or a wrong value.
+        """
+        return parse_config(type(self), {**self.model_dump(), **changes}, source=type(self).__name__)
 
 
 def parse_config(kind: type[ConfigType], settings: Mapping[str, Any], *, source: str) -> ConfigType:
@@ -38,8 +48,10 @@ def parse_config(kind: type[ConfigType], settings: Mapping[str, Any], *, source:
     try:
         return kind.model_validate(settings)
     except ValidationError as error:
-        problems = "; ".join(_describe(problem) for problem in error.errors()[:5])
-        message = f"{source}: {problems}."
+        problems = error.errors()
+        described = "; ".join(_describe(problem, settings) for problem in problems[:_SHOWN_PROBLEMS])
+        more = f"; and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
+        message = f"{source}: {described}{more}."
         raise ConfigError(message) from error
 
 
@@ -47,10 +59,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping that a YAML file holds.
 
     Raises:
-        ConfigError: the file is missing, is not YAML, or does not hold a mapping.
+        ConfigError: the file is missing, is not YAML, does not hold a mapping, or has a key twice.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         message = f"{path}: no such file. Expected a YAML file with settings."
         raise ConfigError(message) from error
@@ -59,13 +71,75 @@ def read_yaml(path: Path) -> dict[str, Any]:
         message = f"{path}: cannot be read as YAML: {detail}."
         raise ConfigError(message) from error
     if not isinstance(content, dict):
-        message = f"{path}: expected a mapping of settings, got {type(content).__name__}."
+        message = (
+            f"{path}: expected a mapping of settings, got {'nothing' if content is None else type(content).__name__}."
+        )
         raise ConfigError(message)
     return content
 
 
-def _describe(problem: Any) -> str:
-    path = ".".join(str(part) for part in problem["loc"]) or "the settings"
+def parse_yaml(text: str) -> Any:
+    """What `text` says, read as YAML, with `1e-3` a number and a key that stands twice refused.
+
+    Raises:
+        yaml.YAMLError: the text is not YAML.
+    """
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - the loader is a SafeLoader
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML without two of its traps.
+
+    YAML 1.1 takes `1e-3` for a word, since its floats need a point; and of a key that stands twice it takes the last.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        merge = "tag:yaml.org,2002:merge"
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != merge]
+        twice = sorted({str(key) for key in keys if keys.count(key) > 1})
+        if twice:
+            message = f"the key {twice[0]} stands twice"
+            raise yaml.constructor.ConstructorError(None, None, message, node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+_NOT_A_MAPPING = {"model_type", "model_attributes_type", "dict_type"}
+"""Kinds of pydantic's problems whose own words speak of instances and attributes."""
+
+
+def _describe(problem: Any, settings: Mapping[str, Any]) -> str:
+    path = _path(problem, settings)
+    context = problem.get("ctx", {})
     if problem["type"] == "extra_forbidden":
         return f"{path} is not a known key; check its spelling"
-    return f"{path}: {problem['msg'].removeprefix('Value error, ')}, got {problem['input']!r}"
+    if problem["type"] == "missing":
+        return f"{path} is missing"
+    if problem["type"] == "union_tag_not_found":
+        return f"{path}.{context['discriminator'].strip(chr(39))} is missing"
+    if problem["type"] == "union_tag_invalid":
+        known = context["expected_tags"]
+        return f"{path}.{context['discriminator'].strip(chr(39))}: expected one of {known}, got {context['tag']!r}"
+    if problem["type"] in _NOT_A_MAPPING:
+        return f"{path}: expected a mapping of settings, got {reprlib.repr(problem['input'])}"
+    # Of a mapping only its keys' own problems are of interest.
+    got = "" if isinstance(problem["input"], Mapping) else f", got {reprlib.repr(problem['input'])}"
+    text = problem["msg"].removeprefix("Value error, ")
+    return f"{path}: {text[:1].lower()}{text[1:]}{got}"
+
+
+def _path(problem: Any, settings: Mapping[str, Any]) -> str:
+    """Keys that lead to the problem, without the names of alternatives that pydantic puts between them."""
+    parts: list[str] = []
+    here: Any = settings
+    *above, last = problem["loc"] or ("the settings",)
+    for part in above:
+        is_key = not isinstance(here, Mapping) or part in here
+        if is_key:
+            parts.append(str(part))
+            here = here[part] if isinstance(here, Mapping | Sequence) else None
+    is_alternative = isinstance(here, Mapping) and last not in here and problem["type"] != "missing"
+    return ".".join([*parts, str(last)] if not (is_alternative and parts) else parts)

@@ -8,12 +8,16 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from medseg.config.base import Config, parse_config, read_yaml
+from medseg.config.base import Config, parse_config, parse_yaml, read_yaml
 from medseg.config.transforms import TransformsConfig
 from medseg.errors import ConfigError
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
+
+
+_CHOICES = ("kind", "name", "dataset")
+"""Keys that say which of several things a mapping configures; its other keys make sense for that one only."""
 
 
 class DataConfig(Config):
@@ -121,40 +125,56 @@ class TrainingRecipe(Config):
 def load_recipe(path: Path, *, profile: str | None = None, overrides: tuple[str, ...] = ()) -> TrainingRecipe:
     """Return the recipe that a YAML file holds, with one of its profiles and single settings laid over it.
 
-    A recipe file may hold a mapping `profiles`: name -> settings that replace those of the same path.
+    A recipe file may hold a mapping `profiles`: name -> settings that replace those of the same path. A mapping that
+    names another choice (its `kind`, `name` or `dataset` differs) replaces the whole of the one below, whose options
+    belong to the old choice. All overrides are laid over together, so that their order does not matter.
 
     Args:
         path: the YAML file.
         profile: one of the file's profiles; none leaves the file's own settings.
-        overrides: `key.path=value` each, the value as YAML.
+        overrides: `key.path=value` each, the value as YAML; of one path given twice the last counts.
 
     Raises:
         ConfigError: the file, the profile, a key or a value is wrong; the message names its path.
     """
     settings = read_yaml(path)
-    profiles = settings.pop("profiles", {})
+    profiles = _taken_profiles(settings, path)
     if profile is not None:
-        if not isinstance(profiles, dict) or profile not in profiles:
+        if profile not in profiles:
             known = ", ".join(profiles) or "none"
             message = f"{path}: no profile {profile!r}. The file has: {known}."
             raise ConfigError(message)
         settings = _merged(settings, profiles[profile])
+    laid_over: dict[str, Any] = {}
     for override in overrides:
-        settings = _merged(settings, _parse_override(override))
-    return parse_config(TrainingRecipe, settings, source=str(path))
+        laid_over = _merged(laid_over, _parse_override(override))
+    return parse_config(TrainingRecipe, _merged(settings, laid_over), source=str(path))
 
 
 def recipe_profiles(path: Path) -> tuple[str, ...]:
     """Names of the profiles that a recipe file holds.
 
     Raises:
-        ConfigError: the file is missing or not a mapping.
+        ConfigError: the file is missing or not a mapping, or its profiles are not mappings.
     """
-    return tuple(read_yaml(path).get("profiles", {}))
+    return tuple(_taken_profiles(read_yaml(path), path))
+
+
+def _taken_profiles(settings: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]:
+    """The profiles, taken out of `settings`."""
+    profiles = settings.pop("profiles", {})
+    if not isinstance(profiles, dict):
+        message = f"{path}: profiles: expected a mapping of names to settings, got {type(profiles).__name__}."
+        raise ConfigError(message)
+    for name, content in profiles.items():
+        if not isinstance(content, dict):
+            message = f"{path}: profiles.{name}: expected a mapping of settings, got {content!r}."
+            raise ConfigError(message)
+    return profiles
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """`above` laid over `below`; a mapping with another `kind` or `name` replaces the whole of the one below."""
+    """`above` laid over `below`; see `load_recipe` for other choices."""
     result = dict(below)
     for key, value in above.items():
         old = result.get(key)
@@ -166,19 +186,20 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_other_choice(below: dict[str, Any], above: dict[str, Any]) -> bool:
-    return any(tag in above and tag in below and above[tag] != below[tag] for tag in ("kind", "name"))
+    return any(tag in above and tag in below and above[tag] != below[tag] for tag in _CHOICES)
 
 
 def _parse_override(text: str) -> dict[str, Any]:
     key, separator, value = text.partition("=")
-    if not separator or not key:
+    parts = key.split(".")
+    if not separator or not all(parts):
         message = f"--set {text}: expected key.path=value, for example training.steps=100."
         raise ConfigError(message)
     try:
-        parsed: Any = yaml.safe_load(value)
+        parsed: Any = parse_yaml(value)
     except yaml.YAMLError as error:
-        message = f"--set {text}: the value is not YAML."
+        message = f"--set {text}: the value is not YAML: {' '.join(str(error).split())}."
         raise ConfigError(message) from error
-    for part in reversed(key.split(".")):
+    for part in reversed(parts):
         parsed = {part: parsed}
     return dict(parsed)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from medseg.config.base import Config
+
+_WORLD_AXIS = {"R": 0, "L": 0, "A": 1, "P": 1, "S": 2, "I": 2}
+"""As in `medseg.geometry.orientation`, a room that settings do not import."""
 
 
 class WindowIntensity(Config):
@@ -30,6 +33,13 @@ class PercentileIntensity(Config):
     kind: Literal["percentile"] = "percentile"
     lower: Annotated[float, Field(ge=0, le=100)] = 1.0
     upper: Annotated[float, Field(ge=0, le=100)] = 99.8
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PercentileIntensity:
+        if self.lower >= self.upper:
+            message = f"the lower percentile must lie below the upper one {self.upper:g}"
+            raise ValueError(message)
+        return self
 
 
 class StandardIntensity(Config):
@@ -81,6 +91,14 @@ class Augmentation(Config):
     gamma_range: tuple[PositiveFloat, PositiveFloat] = (0.7, 1.5)
     brightness_range: tuple[float, float] = (-0.1, 0.1)
 
+    @field_validator("gamma_range", "brightness_range")
+    @classmethod
+    def _ordered(cls, ends: tuple[float, float]) -> tuple[float, float]:
+        if ends[0] > ends[1]:
+            message = "the first end of a range must not lie above the second"
+            raise ValueError(message)
+        return ends
+
 
 class TransformsConfig(Config):
     """How an image becomes what a network sees, and how training patches are drawn."""
@@ -89,7 +107,7 @@ class TransformsConfig(Config):
     patch_size: tuple[PositiveInt, ...]
     """Size of training patches and inference tiles, one entry per spatial axis."""
     intensity: Intensity
-    orientation: Annotated[str, Field(pattern="^[RL][AP][SI]$|^[A-Z]{3}$")] | None = None
+    orientation: str | None = None
     """Anatomical axis order that volumes are brought into; absent for microscopy."""
     spacing_mm: tuple[PositiveFloat, ...] | None = None
     """Voxel size, in the axis order of `orientation`, that images are resampled to; absent keeps their own."""
@@ -99,6 +117,14 @@ class TransformsConfig(Config):
     """Share of training patches that are centred on a voxel of a foreground class, each class equally often."""
     border_weights: BorderWeights | None = None
     augmentation: Augmentation = Augmentation()
+
+    @field_validator("orientation")
+    @classmethod
+    def _is_orientation(cls, orientation: str | None) -> str | None:
+        if orientation is not None and sorted(_WORLD_AXIS.get(letter, -1) for letter in orientation) != [0, 1, 2]:
+            message = "orientation must have one letter each of R/L, A/P and S/I, RAS for example"
+            raise ValueError(message)
+        return orientation
 
     @property
     def spatial_dims(self) -> int:

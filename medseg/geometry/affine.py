@@ -11,8 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from medseg.errors import GeometryError
 from medseg.geometry.frames import WorldFrame
 
-_SMALLEST_DETERMINANT_MM = 1e-9
-"""Smallest spacing product (mm^n) that is still a volume and not a rounding remainder."""
+_SMALLEST_DETERMINANT = 1e-6
+"""Smallest determinant of the unit axes that still span a volume: relative, since voxels may measure nanometres."""
+
+_UNIT_TOLERANCE = 1e-3
+"""How far the length of a direction may be from 1; DICOM writes directions with as few as four digits."""
 
 _CODES = {WorldFrame.RAS: (("R", "L"), ("A", "P"), ("S", "I")), WorldFrame.LPS: (("L", "R"), ("P", "A"), ("S", "I"))}
 """For each frame and world axis: the letter towards which the axis grows, then its opposite."""
@@ -35,7 +38,7 @@ class Affine:
     frame: WorldFrame
 
     def __init__(self, matrix: ArrayLike, *, frame: WorldFrame) -> None:
-        array = np.array(matrix, dtype=np.float64)
+        array = np.array(matrix, dtype=np.float64) + 0.0  # turns -0.0 into 0.0, so that equal affines hash alike
         _check_matrix(array)
         array.setflags(write=False)
         object.__setattr__(self, "matrix", array)
@@ -57,13 +60,30 @@ class Affine:
             frame: convention of `origin_mm` and `direction`.
             origin_mm: (n,) world position of the first voxel's centre; zero where absent.
             direction: (n, n) unit columns, column j the world direction of array axis j; identity where absent.
+
+        Raises:
+            GeometryError: a spacing is not positive, a direction not of length 1, or the sizes do not fit together.
         """
         spacing = np.asarray(spacing_mm, dtype=np.float64)
         n = spacing.size
+        origin = np.zeros(n) if origin_mm is None else np.asarray(origin_mm, dtype=np.float64)
+        columns = np.eye(n) if direction is None else np.asarray(direction, dtype=np.float64)
+        if spacing.shape != (n,) or origin.shape != (n,) or columns.shape != (n, n):
+            message = (
+                f"affine: expected n spacings, an origin of n numbers and n x n directions, "
+                f"got shapes {spacing.shape}, {origin.shape} and {columns.shape}."
+            )
+            raise GeometryError(message)
+        if not (np.isfinite(spacing) & (spacing > 0)).all():
+            message = f"affine: expected positive voxel sizes in mm, got {tuple(spacing.tolist())}."
+            raise GeometryError(message)
+        lengths = np.linalg.norm(columns, axis=0)
+        if not np.allclose(lengths, 1.0, rtol=0, atol=_UNIT_TOLERANCE):
+            message = f"affine: expected directions of length 1, got lengths {tuple(lengths.tolist())}."
+            raise GeometryError(message)
         matrix = np.eye(n + 1)
-        matrix[:n, :n] = (np.eye(n) if direction is None else np.asarray(direction)) * spacing
-        if origin_mm is not None:
-            matrix[:n, n] = origin_mm
+        matrix[:n, :n] = columns * spacing
+        matrix[:n, n] = origin
         return cls(matrix, frame=frame)
 
     @property
@@ -135,6 +155,19 @@ class Affine:
             points.shape
         )
 
+    def index_map_from(self, other: Affine) -> NDArray[np.float64]:
+        """(n+1, n+1) homogeneous map from the voxel indices of `other` to those of this affine.
+
+        Raises:
+            GeometryError: the two differ in their number of axes.
+        """
+        if other.ndim != self.ndim:
+            message = f"affine: expected another affine of {self.ndim} spatial axes, got one of {other.ndim}."
+            raise GeometryError(message)
+        index_map = np.asarray(np.linalg.solve(self.matrix, other.to_frame(self.frame).matrix), dtype=np.float64)
+        index_map[-1] = np.eye(self.ndim + 1)[-1]
+        return index_map
+
     def after_index_map(self, index_map: ArrayLike) -> Affine:
         """Affine of a new grid whose voxel index `v` lies at old index `index_map @ v`, (n+1, n+1) homogeneous."""
         return Affine(self.matrix @ np.asarray(index_map, dtype=np.float64), frame=self.frame)
@@ -147,6 +180,10 @@ class Affine:
     def __hash__(self) -> int:
         return hash((self.frame, self.matrix.tobytes()))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Through the constructor, so that the matrix is read-only in the other process as well.
+        return _rebuilt, (np.array(self.matrix), self.frame)
+
     def __repr__(self) -> str:
         spacing = " x ".join(f"{value:g}" for value in self.spacing_mm)
         origin = ", ".join(f"{value:g}" for value in self.origin_mm)
@@ -154,7 +191,11 @@ class Affine:
         return f"Affine({self.frame}: {spacing} mm, first voxel at ({origin}) mm{axes})"
 
 
-def closest_axes(direction: NDArray[np.float64]) -> tuple[int, ...]:
+def _rebuilt(matrix: NDArray[np.float64], frame: WorldFrame) -> Affine:
+    return Affine(matrix, frame=frame)
+
+
+def closest_axes(direction: NDArray[np.floating]) -> tuple[int, ...]:
     """For each column of `direction` the row along which it points most closely, each row once.
 
     The largest cosine is served first, so that an oblique axis cannot take the row of one that is nearer to it.
@@ -179,8 +220,11 @@ def _check_matrix(array: NDArray[np.float64]) -> None:
     last_row = np.zeros(array.shape[0])
     last_row[-1] = 1.0
     if not np.array_equal(array[-1], last_row):
-        message = f"affine: expected the last row (0, .., 0, 1), got {tuple(array[-1])}. Is the matrix transposed?"
+        message = (
+            f"affine: expected the last row (0, .., 0, 1), got {tuple(array[-1].tolist())}. Is the matrix transposed?"
+        )
         raise GeometryError(message)
-    if abs(np.linalg.det(array[:-1, :-1])) < _SMALLEST_DETERMINANT_MM:
+    lengths = np.linalg.norm(array[:-1, :-1], axis=0)
+    if not lengths.all() or abs(np.linalg.det(array[:-1, :-1] / lengths)) < _SMALLEST_DETERMINANT:
         message = "affine: the matrix is singular, so voxels have no volume. The file's geometry is damaged."
         raise GeometryError(message)

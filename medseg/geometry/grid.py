@@ -15,6 +15,9 @@ from medseg.geometry.affine import Affine
 GRID_TOLERANCE_MM = 1e-3
 """Two grids are the same when no corner differs by more than this; far below any scanner's accuracy, above float32."""
 
+GRID_TOLERANCE_VOXEL = 1e-2
+"""Nor by more than this part of the smallest voxel edge: voxels of an electron microscope measure 1e-6 mm."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -59,22 +62,52 @@ class Grid:
         indices = itertools.product(*[(0, size - 1) for size in self.spatial_shape])
         return self.affine.apply(np.array(list(indices), dtype=np.float64))
 
-    def is_same_as(self, other: Grid, *, tolerance_mm: float = GRID_TOLERANCE_MM) -> bool:
-        """Whether both grids put the same number of voxels at the same places."""
+    @property
+    def tolerance_mm(self) -> float:
+        """Displacement below which a grid counts as the same as this one."""
+        return min(GRID_TOLERANCE_MM, GRID_TOLERANCE_VOXEL * min(self.spacing_mm))
+
+    def is_same_as(self, other: Grid, *, tolerance_mm: float | None = None) -> bool:
+        """Whether both grids put the same number of voxels at the same places, in whichever frames they are written.
+
+        Args:
+            other: the grid to compare with.
+            tolerance_mm: largest distance between corners; this grid's `tolerance_mm` where absent.
+        """
         if self.spatial_shape != other.spatial_shape:
             return False
-        theirs = Grid(other.spatial_shape, other.affine.to_frame(self.affine.frame))
-        return bool(np.abs(self.corners_mm - theirs.corners_mm).max() <= tolerance_mm)
+        return self._gap_mm(other) <= (self.tolerance_mm if tolerance_mm is None else tolerance_mm)
 
     def cropped(self, start: Sequence[int], stop: Sequence[int]) -> Grid:
-        """The part from voxel `start` up to but not including `stop`; negative starts and stops past the end pad."""
+        """The part from voxel `start` up to but not including `stop`; negative starts and stops past the end pad.
+
+        Raises:
+            GeometryError: nothing is left, or another number of axes.
+        """
+        self._check_entries(start, stop)
         shape = tuple(int(end) - int(begin) for begin, end in zip(start, stop, strict=True))
         shift = np.eye(self.ndim + 1)
         shift[:-1, -1] = start
         return Grid(shape, self.affine.after_index_map(shift))
 
+    def _gap_mm(self, other: Grid) -> float:
+        """Largest distance between corresponding corners of two grids of one size."""
+        theirs = Grid(other.spatial_shape, other.affine.to_frame(self.affine.frame))
+        return float(np.linalg.norm(self.corners_mm - theirs.corners_mm, axis=1).max())
+
+    def _check_entries(self, *vectors: Sequence[float]) -> None:
+        if any(len(vector) != self.ndim for vector in vectors):
+            given = ", ".join(str(tuple(vector)) for vector in vectors)
+            message = f"grid: expected {self.ndim} numbers, one per spatial axis, got {given}."
+            raise GeometryError(message)
+
     def padded(self, before: Sequence[int], after: Sequence[int]) -> Grid:
-        """The grid with `before` and `after` voxels more at the two ends of each axis."""
+        """The grid with `before` and `after` voxels more at the two ends of each axis.
+
+        Raises:
+            GeometryError: another number of axes.
+        """
+        self._check_entries(before, after)
         stop = [size + more for size, more in zip(self.spatial_shape, after, strict=True)]
         return self.cropped([-more for more in before], stop)
 
@@ -83,7 +116,11 @@ class Grid:
 
         The outer faces of the field of view stay where they are, to within half a new voxel at the far end: the new
         size is rounded, at least 1, and the first voxel's centre moves so that its outer face stays.
+
+        Raises:
+            GeometryError: a spacing is not positive, or another number of axes.
         """
+        self._check_entries(spacing_mm)
         factors = np.asarray(spacing_mm, dtype=np.float64) / np.asarray(self.spacing_mm)
         if (factors <= 0).any() or not np.isfinite(factors).all():
             message = f"resampling: expected positive spacings in mm, got {tuple(spacing_mm)}."
@@ -110,12 +147,10 @@ def check_same_grid(first: Grid, second: Grid, *, names: tuple[str, str]) -> Non
         return
     if first.spatial_shape != second.spatial_shape:
         what = f"size: {first.spatial_shape} vs {second.spatial_shape} voxels"
-    elif not np.allclose(first.spacing_mm, second.spacing_mm, rtol=0, atol=GRID_TOLERANCE_MM):
+    elif not np.allclose(first.spacing_mm, second.spacing_mm, rtol=0, atol=first.tolerance_mm):
         what = f"spacing: {_mm(first.spacing_mm)} vs {_mm(second.spacing_mm)}"
     else:
-        theirs = Grid(second.spatial_shape, second.affine.to_frame(first.affine.frame))
-        gap = np.linalg.norm(first.corners_mm - theirs.corners_mm, axis=1).max()
-        what = f"position or direction: their corners are up to {gap:.4g} mm apart"
+        what = f"position or direction: their corners are up to {first._gap_mm(second):.4g} mm apart"
     message = f"{names[0]} and {names[1]} differ in {what}. Resample one like the other first."
     raise GeometryError(message)
 

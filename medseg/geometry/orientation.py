@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +66,9 @@ class AxisReordering:
             raise GeometryError(message)
         first = expected - self.ndim
         order = (*range(first), *(first + axis for axis in self.permutation))
-        steps = tuple(slice(None, None, -1 if flip else 1) for flip in self.flips)
-        return array.transpose(order)[(..., *steps)]
+        steps: tuple[Any, ...] = tuple(slice(None, None, -1 if flip else 1) for flip in self.flips)
+        view: NDArray = array.transpose(order)[(..., *steps)]
+        return view
 
     def inverse(self) -> AxisReordering:
         """The reordering that undoes this one."""

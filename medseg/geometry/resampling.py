@@ -52,8 +52,8 @@ def resample_array(
 ) -> NDArray:
     """Values of `array` at the voxels of `target`, (*target.spatial_shape).
 
-    The type stays for `nearest`; the others give float32, or float64 for float64 and integers of 32 bits and more. Where
-    the grids differ by whole voxels, flips and order of axes only, every interpolation copies the values exactly.
+    The type stays for `nearest`; the others give float32, or float64 for float64 and integers of 32 bits and more.
+    Where the grids differ by whole voxels, flips and order of axes only, every interpolation copies the values exactly.
 
     Args:
         array: (*source.spatial_shape), real numbers.
@@ -75,7 +75,7 @@ def resample_array(
         raise GeometryError(message)
     dtype = array.dtype if method is Interpolation.NEAREST else np.result_type(array.dtype, np.float32)
     result = np.full(target.spatial_shape, checked_fill(fill, dtype), dtype=dtype)
-    index_map = np.linalg.solve(source.affine.matrix, target.affine.to_frame(source.affine.frame).matrix)
+    index_map = source.affine.index_map_from(target.affine)
     axes = _separable_axes(index_map, target.spatial_shape)
     if axes is None:
         _resample_oblique(array, index_map, method, result)
@@ -138,11 +138,19 @@ def _resample_separable(array: NDArray, index_map: NDArray[np.float64], method: 
         indices = [_nearest(along, size) for along, size in zip(coordinates, array.shape, strict=True)]
         result[tuple(places)] = array[np.ix_(*indices)]
         return
-    values = ndimage.spline_filter(array, output=np.float64, mode="mirror") if method is Interpolation.CUBIC else array
+    values = _prefiltered(array, method)
     # Axes that shrink come first, so that what lies between stays small.
     for axis in sorted(range(array.ndim), key=lambda axis: coordinates[axis].size / array.shape[axis]):
         values = _interpolate_axis(values, axis, coordinates[axis], method, result.dtype)
     result[tuple(places)] = values
+
+
+def _prefiltered(array: NDArray, method: Interpolation) -> NDArray:
+    """Spline coefficients for cubic, else the values in a type that scipy interpolates."""
+    if method is Interpolation.CUBIC:
+        coefficients: NDArray = ndimage.spline_filter(array.astype(np.float64), output=np.float64, mode="mirror")
+        return coefficients
+    return array.astype(np.float32) if array.dtype.kind == "b" or array.dtype == np.float16 else array
 
 
 def _interpolate_axis(
@@ -187,12 +195,13 @@ def _mirrored(indices: NDArray[np.intp], size: int) -> NDArray[np.intp]:
         return np.zeros_like(indices)
     period = 2 * (size - 1)
     folded = np.abs(indices) % period
-    return np.minimum(folded, period - folded)
+    mirrored: NDArray[np.intp] = np.minimum(folded, period - folded)
+    return mirrored
 
 
 def _resample_oblique(array: NDArray, index_map: NDArray[np.float64], method: Interpolation, result: NDArray) -> None:
     """Fill `result` point by point, a run of voxels at a time so that memory stays small beside the volumes."""
-    values = ndimage.spline_filter(array, output=np.float64, mode="mirror") if method is Interpolation.CUBIC else array
+    values = _prefiltered(array, method)
     last = np.array(array.shape)[:, np.newaxis] - 1
     flat = result.reshape(-1)
     for run, points in _runs(result.shape):
@@ -219,12 +228,15 @@ def _runs(shape: tuple[int, ...]) -> Iterator[tuple[slice, NDArray[np.float64]]]
 
 def _snapped(step: float, start: float, size: int) -> NDArray[np.float64]:
     """Source coordinates of `size` target voxels along an axis, whole ones exactly whole."""
-    coordinates = start + step * np.arange(size)
-    whole = np.rint(start) + np.rint(step) * np.arange(size)
+    count = np.arange(size, dtype=np.float64)
+    coordinates: NDArray[np.float64] = start + step * count
+    whole: NDArray[np.float64] = np.rint(start) + np.rint(step) * count
     if abs(np.rint(step)) == 1 and np.abs(coordinates - whole).max() <= _SNAP_VOXEL:
         return whole
     nearest = np.rint(coordinates)
-    return np.where(np.abs(coordinates - nearest) <= _ROUNDING_VOXEL, nearest, coordinates)
+    on_centre = np.abs(coordinates - nearest) <= _ROUNDING_VOXEL
+    coordinates[on_centre] = nearest[on_centre]
+    return coordinates
 
 
 def _is_inside(coordinates: NDArray[np.float64], size: int | NDArray) -> NDArray[np.bool_]:

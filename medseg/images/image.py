@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 
 from numpy.typing import NDArray
 
-from medseg.errors import GeometryError
+from medseg.errors import ImageFormatError
 from medseg.geometry import Affine, Grid
+from medseg.images.axes import check_axes
 from medseg.images.metadata import ImageMetadata
 
 
@@ -19,11 +20,13 @@ class Image:
         array: (channels, *spatial), real numbers. Spatial axes keep the order of the file: x, y, z (i, j, k) for NIfTI
             and DICOM; y, x or z, y, x for TIFF and PNG (docs/decisions/0001).
         affine: voxel index, in the array's axis order -> world mm, RAS.
-        axes: one letter an array axis, "CXYZ", "CZYX" or "CYX".
+        axes: one letter an array axis, "CXYZ", "CZYX" or "CYX"; a reordered image has them in another order.
         metadata: origin and meaning.
 
     Raises:
-        GeometryError: the number of axes differs between array, affine and `axes`, or an axis is empty.
+        GeometryError: the number of axes differs between array, affine and `axes`, an axis is empty, a letter is wrong
+            or the affine is not RAS.
+        ImageFormatError: the values are not real numbers.
     """
 
     array: NDArray
@@ -32,15 +35,12 @@ class Image:
     metadata: ImageMetadata = field(default_factory=ImageMetadata)
 
     def __post_init__(self) -> None:
-        if self.array.ndim != self.affine.ndim + 1 or len(self.axes) != self.array.ndim or self.axes[0] != "C":
+        check_axes(self.array.shape, self.affine, self.axes, leading="C", name="image")
+        if self.array.dtype.kind not in "biuf":
             message = (
-                f"image: expected channels first and {self.affine.ndim} spatial axes as in its affine, "
-                f"got shape {self.array.shape} with axes {self.axes!r}."
+                f"image: expected real numbers, got {self.array.dtype}. Take the magnitude or one component first."
             )
-            raise GeometryError(message)
-        if 0 in self.array.shape:
-            message = f"image: expected at least one voxel and one channel, got shape {self.array.shape}."
-            raise GeometryError(message)
+            raise ImageFormatError(message)
 
     @property
     def grid(self) -> Grid:

@@ -8,10 +8,14 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from medseg.errors import GeometryError, LabelError
+from medseg.errors import LabelError
 from medseg.geometry import Affine, Grid
+from medseg.images.axes import check_axes
 from medseg.images.label_table import LabelTable
 from medseg.images.metadata import ImageMetadata
+
+_LARGEST_TABLE = 1 << 24
+"""Largest label value for which a table of all values is made instead of sorting the voxels."""
 
 
 class LabelKind(StrEnum):
@@ -36,7 +40,8 @@ class LabelMap:
         metadata: origin.
 
     Raises:
-        GeometryError: the number of axes differs between array, affine and `axes`, or an axis is empty.
+        GeometryError: the number of axes differs between array, affine and `axes`, an axis is empty, a letter is wrong
+            or the affine is not RAS.
         LabelError: the array is not of an integer type or holds negative values.
     """
 
@@ -48,15 +53,7 @@ class LabelMap:
     metadata: ImageMetadata = field(default_factory=ImageMetadata)
 
     def __post_init__(self) -> None:
-        if self.array.ndim != self.affine.ndim or len(self.axes) != self.array.ndim or "C" in self.axes:
-            message = (
-                f"label map: expected {self.affine.ndim} spatial axes as in its affine, "
-                f"got shape {self.array.shape} with axes {self.axes!r}."
-            )
-            raise GeometryError(message)
-        if 0 in self.array.shape:
-            message = f"label map: expected at least one voxel, got shape {self.array.shape}."
-            raise GeometryError(message)
+        check_axes(self.array.shape, self.affine, self.axes, leading="", name="label map")
         if not np.issubdtype(self.array.dtype, np.integer):
             message = f"label map: expected whole numbers, got {self.array.dtype}. Round or threshold the mask first."
             raise LabelError(message)
@@ -83,6 +80,17 @@ class LabelMap:
         """A copy with some attributes changed, checked anew."""
         return replace(self, **changes)  # type: ignore[arg-type]
 
+    def present_values(self) -> tuple[int, ...]:
+        """The values that occur, ascending."""
+        largest = int(self.array.max())
+        if largest > _LARGEST_TABLE:
+            return tuple(int(value) for value in np.unique(self.array))
+        # Much faster than sorting, and a slab at a time because numpy widens an index array to 64 bits.
+        occurs = np.zeros(largest + 1, dtype=np.bool_)
+        for slab in self.array:
+            occurs[slab] = True
+        return tuple(int(value) for value in np.flatnonzero(occurs))
+
     def check_values(self, *, name: str) -> None:
         """Pass when each value of a semantic map stands in the label table.
 
@@ -94,7 +102,7 @@ class LabelMap:
         """
         if self.kind is LabelKind.INSTANCES:
             return
-        strangers = sorted({int(value) for value in np.unique(self.array)} - set(self.labels.values))
+        strangers = sorted(set(self.present_values()) - set(self.labels.values))
         if strangers:
             shown = ", ".join(str(value) for value in strangers[:5]) + (", ..." if len(strangers) > 5 else "")
             table = ", ".join(f"{label.value}={label.name}" for label in self.labels)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from medseg.errors import LabelError
+
+_COLOUR = re.compile("#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class LabelTable:
     """The classes of a label map, by ascending value.
 
     Raises:
-        LabelError: values are negative, or a value or name stands twice.
+        LabelError: values are negative, a value or name stands twice, or a colour is not "#rrggbb".
     """
 
     labels: tuple[Label, ...]
@@ -58,6 +61,10 @@ class LabelTable:
             listed = ", ".join(f"{label.value}={label.name}" for label in ordered)
             message = f"label table: expected distinct names and distinct values of at least 0, got {listed}."
             raise LabelError(message)
+        for label in ordered:
+            if not _COLOUR.fullmatch(label.colour):
+                message = f"label table: expected a colour like #ff4f5e for {label.name}, got {label.colour!r}."
+                raise LabelError(message)
         object.__setattr__(self, "labels", ordered)
 
     @classmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,8 @@ class ImageMetadata:
             derived from it may be called millimetres.
         channel_names: one name a channel where the source states them.
         instance_uids: for DICOM, the SOP Instance UID of each slice along the last array axis.
-        extra: further facts a reader wants to hand on; names are the reader's own.
+        extra: further facts a reader wants to hand on; names are the reader's own. A plain dict, since images travel to
+            other processes and a read-only view of a dict cannot be pickled.
         notes: sentences for the person who uses the result (a verdict, a conversion, a doubt).
     """
 
@@ -31,5 +31,5 @@ class ImageMetadata:
     spacing_is_known: bool = True
     channel_names: tuple[str, ...] = ()
     instance_uids: tuple[str, ...] = ()
-    extra: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    extra: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

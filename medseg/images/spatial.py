@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ def crop(item: Spatial, start: Sequence[int], stop: Sequence[int]) -> Spatial:
     if not fits:
         message = f"crop: expected a box inside the {shape} voxels, got {tuple(start)} to {tuple(stop)}."
         raise GeometryError(message)
-    box = tuple(slice(int(first), int(last)) for first, last in zip(start, stop, strict=True))
+    box: tuple[Any, ...] = tuple(slice(int(first), int(last)) for first, last in zip(start, stop, strict=True))
     uids = _uids(item)
     uids = uids[box[-1]] if len(shape) == 3 else uids
     return _on_grid(item, item.array[(..., *box)].copy(), item.grid.cropped(start, stop), uids=uids)
@@ -80,10 +80,13 @@ def pad(item: Spatial, before: Sequence[int], after: Sequence[int], *, fill: flo
         InputError: the array's type cannot hold `fill`.
     """
     if not len(before) == len(after) == item.affine.ndim or min(*before, *after) < 0:
-        message = f"pad: expected {item.affine.ndim} numbers of at least 0 for each side, got {tuple(before)}, {tuple(after)}."
+        message = (
+            f"pad: expected {item.affine.ndim} numbers of at least 0 for each end of the axes, "
+            f"got {tuple(before)} and {tuple(after)}."
+        )
         raise GeometryError(message)
-    widths = [*zip(before, after, strict=True)]
-    leading = [(0, 0)] * (item.array.ndim - len(widths))
+    widths: list[tuple[int, int]] = [*zip(before, after, strict=True)]
+    leading: list[tuple[int, int]] = [(0, 0)] * (item.array.ndim - len(widths))
     value = checked_fill(fill, item.array.dtype)
     array = np.pad(item.array, [*leading, *widths], constant_values=value)
     uids = _uids(item)

@@ -1,0 +1,168 @@
+"""Finding the prediction of each reference, and bringing both onto one footing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medseg.errors import InputError, LabelError
+from medseg.geometry import Grid, check_same_grid
+from medseg.images import LabelMap, LabelTable
+from medseg.io import list_inputs, read_label_map
+
+_DOUBLE_SUFFIXES = (".nii.gz", ".ome.tif", ".ome.tiff", ".seg.nrrd")
+
+
+@dataclass(frozen=True)
+class CasePair:
+    """What is to be compared under one case id.
+
+    Attributes:
+        case_id: the case.
+        reference: file, or map in memory.
+        prediction: file, or map in memory.
+    """
+
+    case_id: str
+    reference: Path | LabelMap
+    prediction: Path | LabelMap
+
+
+def case_id_of(path: Path) -> str:
+    """File name without its suffix (".nii.gz" and ".ome.tif" count as one)."""
+    lowered = path.name.lower()
+    for suffix in _DOUBLE_SUFFIXES:
+        if lowered.endswith(suffix):
+            return path.name[: -len(suffix)]
+    return path.name if path.is_dir() else path.stem
+
+
+def find_pairs(
+    *, reference: Path | LabelMap, prediction: Path | LabelMap
+) -> tuple[tuple[CasePair, ...], tuple[str, ...]]:
+    """The pairs to score, and sentences about predictions that have no reference.
+
+    Two folders are paired by case id, in order of id; two files, or two maps, are one pair whatever their names.
+
+    Raises:
+        InputError: a path is missing, a file meets a folder, a folder is empty, two files of a folder have one case
+            id, or a reference has no prediction.
+    """
+    for path in (reference, prediction):
+        if isinstance(path, Path) and not path.exists():
+            message = f"{path}: no such file or folder. Expected a label map or a folder of label maps."
+            raise InputError(message)
+    folders = [isinstance(path, Path) and path.is_dir() for path in (reference, prediction)]
+    if not any(folders):
+        named = reference if isinstance(reference, Path) else prediction
+        case_id = case_id_of(named) if isinstance(named, Path) else "case"
+        return (CasePair(case_id, reference, prediction),), ()
+    if not (isinstance(reference, Path) and isinstance(prediction, Path)) or not all(folders):
+        message = f"{prediction}: expected two files or two folders, got one of each (reference {reference})."
+        raise InputError(message)
+    return _pair_folders(reference, prediction)
+
+
+def _pair_folders(reference: Path, prediction: Path) -> tuple[tuple[CasePair, ...], tuple[str, ...]]:
+    references, predictions = _by_case_id(reference), _by_case_id(prediction)
+    missing = [case_id for case_id in references if case_id not in predictions]
+    if missing:
+        message = (
+            f"{prediction}: no prediction for {_listed(missing)} of {reference}. "
+            "Files are paired by name without suffix: predict or rename the missing ones."
+        )
+        raise InputError(message)
+    extra = [case_id for case_id in predictions if case_id not in references]
+    notes = (f"Predictions without a reference, not scored ({len(extra)}): {_listed(extra)}.",) if extra else ()
+    pairs = tuple(CasePair(case_id, references[case_id], predictions[case_id]) for case_id in sorted(references))
+    return pairs, notes
+
+
+def _by_case_id(folder: Path) -> Mapping[str, Path]:
+    found: dict[str, Path] = {}
+    for path in list_inputs(folder):
+        case_id = case_id_of(path)
+        if case_id in found:
+            message = f"{folder}: {found[case_id].name} and {path.name} are the same case {case_id}. Remove one."
+            raise InputError(message)
+        found[case_id] = path
+    if not found:
+        message = f"{folder}: expected label maps (NIfTI, TIFF or PNG), found none."
+        raise InputError(message)
+    return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def load(source: Path | LabelMap, *, labels: LabelTable | None) -> LabelMap:
+    """The map itself, with `labels` as its table where they are given.
+
+    Raises:
+        ImageFormatError: the file cannot be read.
+        LabelError: values that are not in `labels`.
+    """
+    label_map = read_label_map(source) if isinstance(source, Path) else source
+    if labels is not None:
+        label_map = label_map.replace(labels=labels)
+        label_map.check_values(name=name_of(source, role="label map"))
+    return label_map
+
+
+def name_of(source: Path | LabelMap, *, role: str) -> str:
+    """What to call a map in a message: its file, or its role."""
+    if isinstance(source, Path):
+        return str(source)
+    return source.metadata.source or f"the {role}"
+
+
+def check_grids(*, reference: LabelMap, prediction: LabelMap, names: tuple[str, str]) -> None:
+    """Pass when both maps lie on one grid; where a file states no voxel size, when they have one size in voxels.
+
+    Args:
+        reference: the one.
+        prediction: the other.
+        names: of the reference and the prediction, for the message.
+
+    Raises:
+        GeometryError: they differ; the message says in what.
+    """
+    grids = reference.grid, prediction.grid
+    known = reference.metadata.spacing_is_known and prediction.metadata.spacing_is_known
+    if not known and grids[0].ndim == grids[1].ndim:
+        grids = grids[0], Grid(grids[1].spatial_shape, grids[0].affine)
+    check_same_grid(*grids, names=names)
+
+
+def common_labels(*, reference: LabelMap, prediction: LabelMap, names: tuple[str, str]) -> LabelTable:
+    """The classes of both maps; the reference's name counts where they differ.
+
+    Args:
+        reference: the one.
+        prediction: the other.
+        names: of the reference and the prediction, for the message.
+
+    Raises:
+        LabelError: each has a single foreground class, and these have different values.
+    """
+    ours, theirs = reference.labels, prediction.labels
+    if (
+        len(ours.foreground) == 1
+        and len(theirs.foreground) == 1
+        and ours.foreground[0].value != theirs.foreground[0].value
+    ):
+        message = (
+            f"{names[0]} marks its one class with {ours.foreground[0].value}, {names[1]} with "
+            f"{theirs.foreground[0].value}. Map one to the other, or give the label table."
+        )
+        raise LabelError(message)
+    taken = set(ours.names)
+    extra = []
+    for label in theirs:
+        if label.value not in ours.values:
+            name = label.name if label.name not in taken else f"{label.name} ({label.value})"
+            extra.append(label if name == label.name else type(label)(label.value, name, label.colour))
+            taken.add(name)
+    return LabelTable((*ours.labels, *extra))

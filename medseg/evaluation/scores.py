@@ -1,0 +1,73 @@
+"""Which scores a case gets, from its counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from numpy.typing import ArrayLike
+
+from medseg import metrics
+from medseg.images import LabelTable
+from medseg.metrics import RegionOverlap
+from medseg.metrics.overlap import mean_of_defined
+
+
+@dataclass(frozen=True)
+class RegionScore:
+    """A score of cell regions.
+
+    Attributes:
+        function: statistics -> value.
+        joined: over several slices, whether the statistics are added first; else the slices' values are averaged.
+    """
+
+    function: Callable[[RegionOverlap], float]
+    joined: bool
+
+
+REGION_SCORES = {
+    "v_rand": RegionScore(metrics.v_rand, joined=True),
+    "v_info": RegionScore(metrics.v_info, joined=False),
+    "v_rand_split": RegionScore(metrics.v_rand_split, joined=True),
+    "v_rand_merge": RegionScore(metrics.v_rand_merge, joined=True),
+}
+
+_OVERALL = {
+    "mean_iou": metrics.mean_iou,
+    "pixel_accuracy": metrics.pixel_accuracy,
+    "mean_accuracy": metrics.mean_accuracy,
+    "frequency_weighted_iou": metrics.frequency_weighted_iou,
+}
+_PER_CLASS = {"dice": metrics.dice_per_class, "iou": metrics.iou_per_class}
+_PER_FOREGROUND_CLASS = {"precision": metrics.precision_per_class, "recall": metrics.recall_per_class}
+
+
+def overlap_scores(counts: ArrayLike, labels: LabelTable, *, voxel_volume_mm3: float | None = None) -> dict[str, float]:
+    """Overlap scores by key; `dice/<class>` for scores of a class; nan where undefined.
+
+    Args:
+        counts: (classes, classes) confusion table in the order of `labels`.
+        labels: the classes.
+        voxel_volume_mm3: adds volume differences; absent for images that are no volume or have no known spacing.
+    """
+    foreground = [index for index, label in enumerate(labels) if label.value != 0]
+    names = labels.names
+    dice = metrics.dice_per_class(counts)
+    result = {"mean_dice": mean_of_defined(dice[foreground])}
+    result.update({key: function(counts) for key, function in _OVERALL.items()})
+    for key, function in _PER_CLASS.items():
+        values = function(counts)
+        result.update({f"{key}/{name}": float(value) for name, value in zip(names, values, strict=True)})
+    for key, function in _PER_FOREGROUND_CLASS.items():
+        values = function(counts)
+        result.update({f"{key}/{names[index]}": float(values[index]) for index in foreground})
+    if voxel_volume_mm3 is not None:
+        differences = metrics.volume_difference_ml(counts, voxel_volume_mm3=voxel_volume_mm3)
+        result.update({f"volume_difference_ml/{names[index]}": float(differences[index]) for index in foreground})
+    return result
+
+
+def region_scores(regions: RegionOverlap) -> dict[str, float]:
+    """V_rand, V_info and their parts by key; nan where undefined."""
+    return {key: score.function(regions) for key, score in REGION_SCORES.items()}

@@ -1,0 +1,68 @@
+"""Choosing slices of a stack, and taking a stack apart."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from medseg.errors import GeometryError, InputError
+from medseg.geometry import Affine
+from medseg.images import LabelMap
+
+
+def parse_slices(text: str) -> tuple[int, ...]:
+    """The slice numbers, from 0, that `text` names: "7", "20-23" (both ends included) or "0,5,20-23".
+
+    Raises:
+        InputError: `text` is none of these.
+    """
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()) or (dash and int(last) < int(first)):
+            message = f"slices: expected numbers from 0 like 7, 20-23 or 0,5,20-23, got {text!r}."
+            raise InputError(message)
+        numbers.extend(range(int(first), int(last) + 1 if dash else int(first) + 1))
+    if len(set(numbers)) != len(numbers):
+        message = f"slices: expected each slice once, got {text!r}."
+        raise InputError(message)
+    return tuple(numbers)
+
+
+def check_slices(label_map: LabelMap, numbers: tuple[int, ...], *, name: str) -> None:
+    """Pass when `label_map` is a stack that has all these slices along its first axis.
+
+    Raises:
+        InputError: it is no stack, or has fewer slices.
+    """
+    if label_map.array.ndim != 3:
+        message = f"{name}: --slices needs a stack, got an image of {label_map.array.ndim} axes. Leave --slices out."
+        raise InputError(message)
+    beyond = [number for number in numbers if number >= label_map.array.shape[0]]
+    if beyond:
+        message = f"{name}: expected slices between 0 and {label_map.array.shape[0] - 1}, got {beyond[0]}."
+        raise InputError(message)
+
+
+def take_slice(label_map: LabelMap, number: int) -> LabelMap:
+    """Slice `number` along the first axis, as a map of two axes.
+
+    Raises:
+        GeometryError: the slices are cut obliquely to the world's axes, so the slice has no plane of its own.
+    """
+    matrix = label_map.affine.matrix
+    along = int(np.argmax(np.abs(matrix[:3, 0])))
+    rows = [row for row in range(3) if row != along]
+    reduced = np.eye(3)
+    reduced[:2, :2] = matrix[np.ix_(rows, [1, 2])]
+    reduced[:2, 2] = matrix[rows, 3]
+    if abs(np.linalg.det(reduced[:2, :2])) < 1e-9:
+        message = "slices: the stack lies obliquely in space; expected slices along a world axis."
+        raise GeometryError(message)
+    return label_map.replace(
+        array=label_map.array[number],
+        affine=Affine(reduced, frame=label_map.affine.frame),
+        axes=label_map.axes[1:],
+        metadata=dataclasses.replace(label_map.metadata, instance_uids=()),
+    )

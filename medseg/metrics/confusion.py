@@ -1,0 +1,98 @@
+"""How many voxels of each reference class got each predicted class, counted in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medseg.errors import GeometryError, LabelError
+
+_CHUNK_VOXELS = 1 << 22
+"""Voxels counted at a time: the extra memory stays near 100 MB however large the volume is."""
+
+
+@dataclass(frozen=True, eq=False)
+class ConfusionTable:
+    """Counts of voxels by reference class and predicted class.
+
+    Attributes:
+        counts: (classes, classes) int64; row = reference class, column = predicted class.
+        values: label value of each row and column, ascending.
+        ignored: voxels that were left out by an ignore mask.
+    """
+
+    counts: NDArray[np.int64]
+    values: tuple[int, ...]
+    ignored: int = 0
+
+    def __add__(self, other: ConfusionTable) -> ConfusionTable:
+        """Counts of both; classes that only one of them knows keep their counts."""
+        values = tuple(sorted({*self.values, *other.values}))
+        counts = np.zeros((len(values), len(values)), dtype=np.int64)
+        for table in (self, other):
+            places = np.searchsorted(values, table.values)
+            counts[np.ix_(places, places)] += table.counts
+        return ConfusionTable(counts, values, self.ignored + other.ignored)
+
+
+def confusion_table(
+    *,
+    reference: NDArray[np.integer],
+    prediction: NDArray[np.integer],
+    class_values: Sequence[int],
+    ignore: NDArray[np.bool_] | None = None,
+) -> ConfusionTable:
+    """Counts of voxels by reference class and predicted class, from a single pass in bounded memory.
+
+    Args:
+        reference: whole numbers of any shape.
+        prediction: whole numbers of the same shape.
+        class_values: the label values that may occur.
+        ignore: True where a voxel is not counted; of the same shape. Its values there may be anything.
+
+    Raises:
+        GeometryError: the shapes differ.
+        LabelError: a counted voxel has a value that is not in `class_values`.
+    """
+    for name, array in (("prediction", prediction), ("ignore mask", ignore)):
+        if array is not None and array.shape != reference.shape:
+            message = f"{name}: expected the reference's shape {reference.shape}, got {array.shape}."
+            raise GeometryError(message)
+    values = tuple(sorted({int(value) for value in class_values}))
+    num_classes = len(values)
+    counts = np.zeros(num_classes * num_classes, dtype=np.int64)
+    flat_reference, flat_prediction = reference.reshape(-1), prediction.reshape(-1)
+    flat_ignore = None if ignore is None else ignore.reshape(-1)
+    for start in range(0, flat_reference.size, _CHUNK_VOXELS):
+        part = slice(start, start + _CHUNK_VOXELS)
+        rows, columns = flat_reference[part], flat_prediction[part]
+        if flat_ignore is not None:
+            counted = ~flat_ignore[part]
+            rows, columns = rows[counted], columns[counted]
+        keys = _class_indices(rows, values, role="reference") * num_classes
+        keys += _class_indices(columns, values, role="prediction")
+        counts += np.bincount(keys, minlength=counts.size)
+    ignored = 0 if flat_ignore is None else int(np.count_nonzero(flat_ignore))
+    return ConfusionTable(counts.reshape(num_classes, num_classes), values, ignored)
+
+
+def _class_indices(array: NDArray[np.integer], values: tuple[int, ...], *, role: str) -> NDArray[np.intp]:
+    """Place of each value among the ascending `values`."""
+    if array.size == 0:
+        return np.zeros(0, dtype=np.intp)
+    lowest, highest = int(array.min()), int(array.max())
+    if values == tuple(range(len(values))) and lowest >= 0 and highest < len(values):
+        return array.astype(np.intp)
+    table = np.asarray(values, dtype=np.int64)
+    places = np.minimum(np.searchsorted(table, array), len(table) - 1)
+    wrong = table[places] != array
+    if wrong.any():
+        strangers = sorted({int(value) for value in np.unique(array[wrong])})
+        shown = ", ".join(str(value) for value in strangers[:5]) + (", ..." if len(strangers) > 5 else "")
+        known = ", ".join(str(value) for value in values)
+        message = f"{role}: label values {shown} are not in the class table ({known}). Map or remove them."
+        raise LabelError(message)
+    return places.astype(np.intp, copy=False)

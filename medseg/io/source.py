@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medseg.images import Image, LabelKind, LabelMap, LabelTable
+from medseg.io.base import ReadRequest
+from medseg.io.dispatch import read_labels_with, read_with
+from medseg.io.label_values import map_values
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,10 @@ class ImageSource:
         """Read the image.
 
         Raises:
+            InputError: no such file or slice.
             ImageFormatError: see `medseg.io.read_image`.
         """
-        raise NotImplementedError
+        return read_with(self.path, ReadRequest(axes=self.axes, slice_index=self.slice_index))
 
 
 @dataclass(frozen=True)
@@ -59,4 +63,11 @@ class LabelSource:
             ImageFormatError: see `medseg.io.read_label_map`.
             LabelError: values that are not in `value_map`, or not in `labels`.
         """
-        raise NotImplementedError
+        request = ReadRequest(axes=self.axes, slice_index=self.slice_index, as_labels=True)
+        if self.value_map is None:
+            return read_labels_with(self.path, request, labels=self.labels, kind=self.kind)
+        stored = read_labels_with(self.path, request, labels=None, kind=self.kind)
+        array = map_values(stored.array, self.value_map, name=self.path)
+        label_map = stored.replace(array=array, labels=self.labels)
+        label_map.check_values(name=str(self.path))
+        return label_map

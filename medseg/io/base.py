@@ -1,0 +1,115 @@
+"""What every reader and writer of image files promises; the tests run this contract on all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from medseg.errors import InputError
+from medseg.geometry import Affine
+from medseg.images import Image, ImageMetadata, LabelMap
+
+
+@dataclass(frozen=True)
+class ReadRequest:
+    """How a file is to be read, beyond its path.
+
+    Attributes:
+        axes: one letter from "CZYX" an axis of the stored array, where the file does not say or says it wrongly.
+        series_uid: which DICOM series of a folder.
+        slice_index: the one slice wanted along the first spatial axis; None is the whole image.
+        as_labels: whether the numbers are labels, so that palette indices are kept instead of turned into colours.
+    """
+
+    axes: str | None = None
+    series_uid: str | None = None
+    slice_index: int | None = None
+    as_labels: bool = False
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What a file says about its image before the voxels are read.
+
+    Attributes:
+        shape: as `Image.array` will have it, channels first.
+        axes: as `Image.axes`.
+        dtype: as `Image.array` will have it.
+        affine: as `Image.affine`.
+        metadata: as `Image.metadata`, save for notes that only the voxels can give.
+    """
+
+    shape: tuple[int, ...]
+    axes: str
+    dtype: np.dtype
+    affine: Affine
+    metadata: ImageMetadata
+
+
+class Reader(Protocol):
+    """Reads one file format.
+
+    Contract: `read` gives an `Image` whose array has its channels first, then the spatial axes in the file's order,
+    in the machine's byte order, and whose affine is RAS millimetres; values are the file's after its own scaling,
+    in no wider a type than that needs. `header` gives the same facts from the header alone. What cannot be placed or
+    read without a guess is refused. Every failure is a `MedsegError` of one line with file, cause and remedy: no
+    exception of another library gets out. A guess that is made all the same is a sentence in `metadata.notes`.
+    The path has been checked to exist.
+    """
+
+    format: str
+    suffixes: tuple[str, ...]
+
+    def header(self, path: Path, request: ReadRequest) -> ImageHeader:
+        """What the file says about its image, without reading the voxels."""
+        ...
+
+    def read(self, path: Path, request: ReadRequest) -> Image:
+        """The image."""
+        ...
+
+
+class Writer(Protocol):
+    """Writes one file format.
+
+    Contract: what was written reads back with equal values and the same voxels at the same places, in the order of
+    axes usual in the format. What the format cannot hold is refused before a file is made. `path` is a temporary
+    one: the caller renames it when the writer returns.
+    """
+
+    format: str
+    suffixes: tuple[str, ...]
+
+    def write_image(self, image: Image, path: Path) -> None:
+        """Write `image` to `path`."""
+        ...
+
+    def write_label_map(self, label_map: LabelMap, path: Path) -> None:
+        """Write `label_map` to `path` in the smallest unsigned type that holds its values."""
+        ...
+
+
+def suffix_in(name: str, suffixes: tuple[str, ...]) -> str | None:
+    """The longest of `suffixes` with which the file name ends, in lower case, or None."""
+    lowered = name.lower()
+    return max((suffix for suffix in suffixes if lowered.endswith(suffix)), key=len, default=None)
+
+
+def check_axes_letters(axes: str, *, ndim: int, name: object) -> str:
+    """`axes` in capitals, fit for an array of `ndim` axes.
+
+    Raises:
+        InputError: wrong number of letters, unknown or repeated ones, or no Y and X.
+    """
+    letters = axes.upper()
+    wrong = len(letters) != ndim or set(letters) - set("CZYX") or len(set(letters)) != len(letters)
+    if wrong or not {"Y", "X"} <= set(letters):
+        message = (
+            f"{name}: expected --axes with {ndim} different letters from C, Z, Y, X (Y and X among them), one for each "
+            f"axis of the stored array, got {axes!r}. For a stack of grey slices that is ZYX."
+        )
+        raise InputError(message)
+    return letters

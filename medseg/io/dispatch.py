@@ -1,0 +1,154 @@
+"""Which reader or writer a file gets: by its suffix, and DICOM by its folder or first bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medseg.errors import InputError
+from medseg.files import atomic_path
+from medseg.geometry import check_same_grid
+from medseg.images import Image, LabelKind, LabelMap, LabelTable
+from medseg.io.base import Reader, ReadRequest, Writer, suffix_in
+from medseg.io.dicom.reader import DicomReader
+from medseg.io.dicom.signature import is_dicom_file
+from medseg.io.foreign_errors import check_exists
+from medseg.io.label_values import label_map_of
+from medseg.io.nifti import NiftiReader, NiftiWriter
+from medseg.io.png import PngReader, PngWriter
+from medseg.io.simpleitk import SimpleItkReader
+from medseg.io.tiff import TiffReader, TiffWriter
+
+READERS: tuple[Reader, ...] = (NiftiReader(), TiffReader(), PngReader(), SimpleItkReader(), DicomReader())
+WRITERS: tuple[Writer, ...] = (NiftiWriter(), TiffWriter(), PngWriter())
+_DICOM_READER = READERS[-1]
+_READER_OF_SUFFIX = {suffix: reader for reader in READERS for suffix in reader.suffixes}
+_WRITER_OF_SUFFIX = {suffix: writer for writer in WRITERS for suffix in writer.suffixes}
+IMAGE_SUFFIXES = tuple(_READER_OF_SUFFIX)
+"""Suffixes of the files that can be read, in lower case."""
+
+
+def read_image(path: str | Path, *, axes: str | None = None, series_uid: str | None = None) -> Image:
+    """The image in a file, or in a folder that holds a DICOM series.
+
+    Args:
+        path: NIfTI, TIFF, PNG, JPEG, NRRD or MetaImage file; DICOM file or folder (with its sub-folders).
+        axes: one letter from "CZYX" an axis of the stored array, for files that do not say (or say it wrongly).
+        series_uid: Series Instance UID, for folders with several DICOM series.
+
+    Raises:
+        InputError: no such file, an unknown suffix, or an option that does not fit the file.
+        ImageFormatError: the file is damaged, is not what its suffix says, or cannot be read without a guess.
+    """
+    return read_with(Path(path), ReadRequest(axes=axes, series_uid=series_uid))
+
+
+def read_label_map(
+    path: str | Path,
+    *,
+    labels: LabelTable | None = None,
+    kind: LabelKind = LabelKind.SEMANTIC,
+    axes: str | None = None,
+) -> LabelMap:
+    """The label map in a file.
+
+    Args:
+        path: as in `read_image`.
+        labels: what the values mean; where absent, a table of the values found ("class 1", "class 2", ...).
+        kind: semantic or instances.
+        axes: as in `read_image`.
+
+    Raises:
+        InputError: see `read_image`.
+        ImageFormatError: see `read_image`.
+        LabelError: the numbers are not whole, negative, or (semantic) not in `labels`.
+    """
+    return read_labels_with(Path(path), ReadRequest(axes=axes, as_labels=True), labels=labels, kind=kind)
+
+
+def read_with(path: Path, request: ReadRequest) -> Image:
+    """The image at `path`, read as `request` says; see `read_image`."""
+    reader = reader_of(path)
+    if request.series_uid is not None and reader is not _DICOM_READER:
+        message = f"{path}: a series UID selects a series from a DICOM folder, and this is no DICOM. Leave it out."
+        raise InputError(message)
+    return reader.read(path, request)
+
+
+def read_labels_with(path: Path, request: ReadRequest, *, labels: LabelTable | None, kind: LabelKind) -> LabelMap:
+    """The label map at `path`, read as `request` says; see `read_label_map`."""
+    label_map = label_map_of(read_with(path, request), labels=labels, kind=kind, name=path)
+    if labels is not None:
+        label_map.check_values(name=str(path))
+    return label_map
+
+
+def write_image(image: Image, path: str | Path) -> None:
+    """Write `image` in the format of the suffix; the final name holds all of it or does not exist.
+
+    Raises:
+        InputError: unknown suffix, or values that the format cannot hold.
+        GeometryError: a grid that the format cannot hold.
+        StorageError: the disk is full or read-only.
+    """
+    final = Path(path)
+    writer = writer_of(final)
+    with atomic_path(final) as temporary:
+        writer.write_image(image, temporary)
+
+
+def write_label_map(label_map: LabelMap, path: str | Path, *, source: Image | None = None) -> None:
+    """Write `label_map` in the format of the suffix and the smallest unsigned type that holds its values.
+
+    Args:
+        label_map: what to write.
+        path: its suffix chooses the format.
+        source: the image that it labels; where given, the two must lie on one grid.
+
+    Raises:
+        InputError: unknown suffix, or values that the format cannot hold.
+        GeometryError: a grid that the format cannot hold, or one that is not `source`'s.
+        StorageError: the disk is full or read-only.
+    """
+    final = Path(path)
+    writer = writer_of(final)
+    if source is not None:
+        check_same_grid(label_map.grid, source.grid, names=("label map", source.metadata.source or "its image"))
+    with atomic_path(final) as temporary:
+        writer.write_label_map(label_map, temporary)
+
+
+def reader_of(path: Path) -> Reader:
+    """The reader for `path`.
+
+    Raises:
+        InputError: no such file, or no reader knows its suffix.
+        ImageFormatError: a file of zero bytes.
+    """
+    check_exists(path)
+    if path.is_dir():
+        return _DICOM_READER
+    suffix = suffix_in(path.name, IMAGE_SUFFIXES)
+    if suffix is not None:
+        return _READER_OF_SUFFIX[suffix]
+    if is_dicom_file(path):
+        return _DICOM_READER
+    message = f"{path}: expected an image file, got an unknown suffix. Known: {_listed(IMAGE_SUFFIXES)}."
+    raise InputError(message)
+
+
+def writer_of(path: Path) -> Writer:
+    """The writer for `path`.
+
+    Raises:
+        InputError: no writer knows its suffix.
+    """
+    suffix = suffix_in(path.name, tuple(_WRITER_OF_SUFFIX))
+    if suffix is None:
+        known = _listed(tuple(_WRITER_OF_SUFFIX))
+        message = f"{path}: cannot write this suffix. Known: {known}."
+        raise InputError(message)
+    return _WRITER_OF_SUFFIX[suffix]
+
+
+def _listed(suffixes: tuple[str, ...]) -> str:
+    return ", ".join(sorted(suffixes))

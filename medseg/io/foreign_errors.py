@@ -1,0 +1,74 @@
+"""The border where other libraries' exceptions become medseg's."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from medseg.errors import GeometryError, ImageFormatError, InputError, MedsegError
+
+_LONGEST_CAUSE = 160
+"""Characters of a foreign message that are handed on; some print whole headers."""
+
+
+@contextmanager
+def translated_errors(path: Path, *, expected: str, remedy: str) -> Iterator[None]:
+    """Run a block of reading code so that it can only fail with a `MedsegError` of one line.
+
+    Warnings of the reading library are silenced: they repeat tag values, which may identify a patient.
+
+    Args:
+        path: what is read, for the message.
+        expected: what it should be ("a NIfTI image").
+        remedy: what the user can do, a full sentence.
+
+    Raises:
+        InputError: the file does not exist or may not be read.
+        ImageFormatError: anything else that goes wrong.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except GeometryError as error:
+        if str(path) in str(error):
+            raise
+        message = f"{path}: {error} {remedy}"
+        raise ImageFormatError(message) from error
+    except MedsegError:
+        raise
+    except FileNotFoundError as error:
+        message = f"{path}: the file is not there. Check the path."
+        raise InputError(message) from error
+    except PermissionError as error:
+        message = f"{path}: the file may not be read. Check its permissions."
+        raise InputError(message) from error
+    except MemoryError as error:
+        message = f"{path}: its header asks for more memory than there is. The file is damaged or too large."
+        raise ImageFormatError(message) from error
+    except Exception as error:  # the border: decoders raise some twenty types on damaged files
+        message = f"{path}: expected {expected}, but it cannot be read ({one_line(error)}). {remedy}"
+        raise ImageFormatError(message) from error
+
+
+def one_line(error: BaseException) -> str:
+    """The error's text on one line, cut where it rambles; its type where it has no text."""
+    text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return text if len(text) <= _LONGEST_CAUSE else text[: _LONGEST_CAUSE - 3] + "..."
+
+
+def check_exists(path: Path) -> None:
+    """Pass when `path` is there and, if a file, is not empty.
+
+    Raises:
+        InputError: it is missing.
+        ImageFormatError: it is a file of zero bytes.
+    """
+    if not path.exists():
+        message = f"{path}: no such file or folder. Check the path."
+        raise InputError(message)
+    if path.is_file() and path.stat().st_size == 0:
+        message = f"{path}: expected an image, got a file of zero bytes. Copy or export it again."
+        raise ImageFormatError(message)

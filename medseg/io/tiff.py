@@ -1,0 +1,299 @@
+"""TIFF, OME-TIFF and ImageJ stacks, read and written with tifffile."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medseg.errors import ImageFormatError, InputError
+from medseg.geometry import Affine
+from medseg.images import Image, ImageMetadata, LabelMap
+from medseg.io.alpha import without_opaque_alpha
+from medseg.io.base import ImageHeader, ReadRequest, check_axes_letters
+from medseg.io.foreign_errors import translated_errors
+from medseg.io.label_values import compact
+from medseg.io.slices import check_slice_index, slice_of
+from medseg.io.stored_order import affine_of_axes, along_world_axes, channels_first, native
+from medseg.io.tiff_spacing import WRITER_NAME, TiffGeometry, imagej_geometry, ome_geometry
+
+_REMEDY = "Open and save it again with the program it is from."
+_STACK_NOTE = "the file does not name the axis of its pages; they were taken as the slices of a stack (Z)"
+_NARROWER = {np.dtype(np.int64): np.int32, np.dtype(np.uint64): np.uint32, np.dtype(np.float16): np.float32}
+"""Types that OME-TIFF has no name for, and what is written in their place where the values fit."""
+
+
+class TiffReader:
+    """Reads TIFF files; axes come from OME-XML, ImageJ or tifffile's own description, else from `axes`.
+
+    Grey pages of equal size without a named axis are the slices of a stack. The resolution tags of a plain TIFF are a
+    print size and no voxel size, so that spacing then is unknown.
+    """
+
+    format = "tiff"
+    suffixes: tuple[str, ...] = (".tif", ".tiff", ".ome.tif", ".ome.tiff")
+
+    def header(self, path: Path, request: ReadRequest) -> ImageHeader:
+        """What the file says about its image, without reading the voxels."""
+        with _opened(path) as tif:
+            axes, notes = _axes_of(tif, path=path, request=request)
+            series = tif.series[0]
+            metadata, affine = _metadata_of(tif, axes=axes, path=path, notes=notes)
+            shape = tuple(int(size) for size in series.shape)
+            channels = shape[axes.index("C")] if "C" in axes else 1
+            spatial = tuple(size for letter, size in zip(axes, shape, strict=True) if letter in "ZYX")
+            dtype = np.dtype(np.uint8) if series.dtype == np.bool_ else series.dtype.newbyteorder("=")
+            return ImageHeader(
+                (channels, *spatial), "C" + axes.replace("C", "").replace("T", ""), dtype, affine, metadata
+            )
+
+    def read(self, path: Path, request: ReadRequest) -> Image:
+        """The image, or its one slice; then only that slice's pages are decoded."""
+        with _opened(path) as tif:
+            axes, notes = _axes_of(tif, path=path, request=request)
+            metadata, affine = _metadata_of(tif, axes=axes, path=path, notes=notes)
+            array, in_full = _pixels(tif, axes=axes, request=request, path=path)
+            array = _without_frames(array, axes)
+            array, image_axes = channels_first(native(array), axes.replace("T", ""))
+            photometric = getattr(tif.series[0].keyframe, "photometric", None)
+        notes = list(metadata.notes)
+        if photometric is not None and photometric.name == "RGB" and array.shape[0] in {2, 4}:
+            array, note = without_opaque_alpha(array, name=path)
+            notes.append(note)
+        metadata = _with_notes(metadata, notes)
+        image = Image(array, affine, axes=image_axes, metadata=metadata)
+        if request.slice_index is None:
+            return image
+        return slice_of(image, request.slice_index) if in_full else _as_slice(image, request.slice_index)
+
+
+class TiffWriter:
+    """Writes OME-TIFF, deflated: pages along +z, rows along +y, columns along +x, whatever the order before.
+
+    The voxel size stands in the OME-XML (absent where it is unknown), the first voxel's position on each plane.
+    """
+
+    format = "tiff"
+    suffixes: tuple[str, ...] = TiffReader.suffixes
+
+    def write_image(self, image: Image, path: Path) -> None:
+        """Write `image`; oblique grids are refused."""
+        _write(image.array, affine=image.affine, metadata=image.metadata, path=path)
+
+    def write_label_map(self, label_map: LabelMap, path: Path) -> None:
+        """Write `label_map` in the smallest unsigned type; oblique grids are refused."""
+        _write(compact(label_map.array)[None], affine=label_map.affine, metadata=label_map.metadata, path=path)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    import tifffile
+
+    complaints = _Complaints()
+    logger = logging.getLogger("tifffile")
+    logger.addHandler(complaints)
+    passes_on, logger.propagate = logger.propagate, False
+    try:
+        with (
+            translated_errors(path, expected="a TIFF image", remedy=_REMEDY),
+            tifffile.TiffFile(path) as tif,
+        ):
+            if not tif.series:
+                message = f"{path}: expected an image, but the TIFF holds no pages. {_REMEDY}"
+                raise ImageFormatError(message)
+            complaints.check(path)
+            yield tif
+            complaints.check(path)
+    finally:
+        logger.propagate = passes_on
+        logger.removeHandler(complaints)
+
+
+class _Complaints(logging.Handler):
+    """Remembers tifffile's errors: for a broken chain of pages it logs one and goes on with those it found."""
+
+    def __init__(self) -> None:
+        super().__init__(level=logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.levelno >= logging.ERROR or "shaped series" in text or "truncated" in text:
+            self.texts.append(text)
+
+    def check(self, path: Path) -> None:
+        if self.texts:
+            cause = " ".join(self.texts[0].split())[:160]
+            message = f"{path}: the TIFF is damaged or cut off ({cause}). Copy or export it again."
+            raise ImageFormatError(message)
+
+
+def _axes_of(tif: Any, *, path: Path, request: ReadRequest) -> tuple[str, list[str]]:
+    """One letter of C, Z, Y, X (or T of length 1) an axis of the stored array, and notes about a guess."""
+    if len(tif.series) > 1:
+        sizes = ", ".join("x".join(str(size) for size in series.shape) for series in tif.series[:4])
+        message = f"{path}: expected one image, got {len(tif.series)} of different kinds ({sizes}). Save one to a file."
+        raise ImageFormatError(message)
+    series = tif.series[0]
+    if request.axes is not None:
+        return check_axes_letters(request.axes, ndim=len(series.shape), name=path), ["the axes were given by the user"]
+    axes = series.axes.replace("S", "C") if "C" not in series.axes else series.axes
+    notes: list[str] = []
+    if axes in {"QYX", "IYX"} and len(series.pages) == series.shape[0]:
+        axes, notes = "ZYX", [_STACK_NOTE]
+    if "T" in axes and series.shape[axes.index("T")] > 1:
+        message = (
+            f"{path}: expected one point in time, got {series.shape[axes.index('T')]} (axes {axes}). "
+            "Save each to a file, or give --axes with Z for T if they are slices."
+        )
+        raise ImageFormatError(message)
+    if set(axes) - set("TCZYX") or not {"Y", "X"} <= set(axes) or len(set(axes)) != len(axes):
+        message = (
+            f"{path}: the file does not say what its axes are (shape {tuple(series.shape)}, tifffile names them "
+            f"{series.axes}). Give --axes with one letter from C, Z, Y, X an axis, {'ZYX'[-len(axes) :]} for example."
+        )
+        raise ImageFormatError(message)
+    return axes, notes
+
+
+def _metadata_of(tif: Any, *, axes: str, path: Path, notes: list[str]) -> tuple[ImageMetadata, Affine]:
+    geometry = _geometry(tif, path=path)
+    spatial = "".join(letter for letter in axes if letter in "ZYX")
+    missing = [letter for letter in spatial if letter not in geometry.spacing_mm]
+    if missing and len(missing) < len(spatial):
+        notes = [*notes, f"the file states no voxel size along {', '.join(missing)}, so its size in mm is unknown"]
+    known = not missing
+    page = tif.series[0].keyframe
+    if getattr(page.photometric, "name", "") == "MINISWHITE":
+        notes = [*notes, "the file asks to show low values bright; the values are kept as stored"]
+    affine = affine_of_axes(
+        spatial, spacing_mm=geometry.spacing_mm if known else {}, origin_mm=geometry.origin_mm if known else {}
+    )
+    metadata = ImageMetadata(
+        source=str(path),
+        format="tiff",
+        spacing_is_known=known,
+        channel_names=geometry.channel_names if "C" in axes else (),
+        notes=(*notes, *geometry.notes),
+    )
+    return metadata, affine
+
+
+def _geometry(tif: Any, *, path: Path) -> TiffGeometry:
+    import tifffile
+
+    if tif.is_ome:
+        return ome_geometry(tifffile.xml2dict(tif.ome_metadata), name=path)
+    if tif.is_imagej:
+        tags = tif.pages[0].tags
+        densities = tuple(_density(tags.get(name)) for name in ("XResolution", "YResolution"))
+        return imagej_geometry(tif.imagej_metadata or {}, pixels_per_unit=densities, name=path)  # type: ignore[arg-type]
+    return TiffGeometry()
+
+
+def _density(tag: Any) -> float | None:
+    if tag is None:
+        return None
+    numerator, denominator = tag.value
+    return numerator / denominator if denominator and numerator else None
+
+
+def _pixels(tif: Any, *, axes: str, request: ReadRequest, path: Path) -> tuple[NDArray, bool]:
+    """The stored array and True; or, where slices are pages, the wanted one alone (Z of length 1) and False."""
+    series = tif.series[0]
+    pages_shape = series.shape[: len(series.shape) - len(series.keyframe.shape)]
+    spatial = axes.replace("C", "").replace("T", "")
+    index = request.slice_index
+    if index is None or len(spatial) != 3 or spatial[0] not in axes[: len(pages_shape)]:
+        return series.asarray(), True
+    if len(series.pages) != int(np.prod(pages_shape)):
+        return series.asarray(), True
+    axis = axes.index(spatial[0])
+    check_slice_index(index, count=series.shape[axis], name=path)
+    numbers = np.arange(len(series.pages)).reshape(pages_shape)
+    wanted = np.take(numbers, [index], axis=axis)
+    pages = [series.pages[int(number)].asarray() for number in wanted.ravel()]
+    return np.stack(pages).reshape(*wanted.shape, *pages[0].shape), False
+
+
+def _without_frames(array: NDArray, axes: str) -> NDArray:
+    return array.squeeze(axis=axes.index("T")) if "T" in axes else array
+
+
+def _as_slice(image: Image, index: int) -> Image:
+    """The 2-D image of a volume that holds one slice, number `index` of the file."""
+    flat = slice_of(image, 0)
+    extra = {**flat.metadata.extra, "slice_index": index}
+    return flat.replace(metadata=_replaced(flat.metadata, extra=extra))
+
+
+def _with_notes(metadata: ImageMetadata, notes: list[str]) -> ImageMetadata:
+    return _replaced(metadata, notes=tuple(notes))
+
+
+def _replaced(metadata: ImageMetadata, **changes: Any) -> ImageMetadata:
+    return replace(metadata, **changes)
+
+
+def _write(array: NDArray, *, affine: Affine, metadata: ImageMetadata, path: Path) -> None:
+    import tifffile
+
+    stored, grid = along_world_axes(array, affine=affine, name=path.name)
+    stored = np.ascontiguousarray(_storable(stored, name=path.name))
+    axes = "CZYX"[-stored.ndim :] if stored.ndim == 4 else "CYX"
+    if stored.shape[0] == 1:
+        stored, axes = stored[0], axes[1:]
+    planes = int(np.prod(stored.shape[:-2], dtype=int))
+    tifffile.imwrite(
+        path,
+        stored,
+        ome=True,
+        photometric="minisblack",
+        compression="zlib",
+        software=WRITER_NAME,
+        metadata={
+            "axes": axes,
+            "Creator": WRITER_NAME,
+            # Not tifffile's default, which holds the machine's network address and the time: same image, same bytes.
+            "UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, hashlib.sha256(stored.tobytes()).hexdigest())),
+            **({"Channel": {"Name": list(metadata.channel_names)}} if "C" in axes and metadata.channel_names else {}),
+            **(
+                _ome_geometry(grid, planes=planes, depth=stored.shape[-3] if grid.ndim == 3 else 1)
+                if metadata.spacing_is_known
+                else {}
+            ),
+        },
+    )
+
+
+def _ome_geometry(affine: Affine, *, planes: int, depth: int) -> dict[str, Any]:
+    letters = "ZYX"[-affine.ndim :]
+    spacing = dict(zip(letters, affine.spacing_mm, strict=True))
+    origin = dict(zip("XYZ", affine.origin_mm, strict=False))
+    plane: dict[str, Any] = {}
+    for letter in letters:
+        steps = np.arange(planes) % depth if letter == "Z" else np.zeros(planes)
+        plane[f"Position{letter}"] = [float(origin[letter] + step * spacing[letter]) for step in steps]
+        plane[f"Position{letter}Unit"] = ["mm"] * planes
+    sizes: dict[str, Any] = {f"PhysicalSize{letter}": spacing[letter] for letter in letters}
+    units = {f"PhysicalSize{letter}Unit": "mm" for letter in letters}
+    return {**sizes, **units, "Plane": plane}
+
+
+def _storable(array: NDArray, *, name: str) -> NDArray:
+    target = _NARROWER.get(array.dtype)
+    if target is None:
+        return array
+    narrow = array.astype(target)
+    if not np.array_equal(narrow, array, equal_nan=array.dtype.kind == "f"):
+        message = f"{name}: a TIFF holds whole numbers of at most 32 bits, and some values are larger. Write .nii.gz."
+        raise InputError(message)
+    return narrow

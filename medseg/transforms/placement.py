@@ -1,0 +1,122 @@
+"""Steps that change where voxels lie: axis order, voxel size, and the empty margin that training leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from monai.transforms.transform import Transform
+from numpy.typing import NDArray
+
+from medseg.errors import GeometryError
+from medseg.images import Image, LabelMap
+from medseg.images.spatial import crop, reorient, resample_to
+from medseg.transforms.read import Sample
+
+SAME_SPACING_FRACTION = 1e-3
+"""Voxel sizes that differ by less than this share are taken as equal and not resampled."""
+
+CROP_MARGIN_VOXEL = 8
+"""Voxels that stay around the foreground when training leaves out the empty margin."""
+
+BODY_THRESHOLD_HU = -500.0
+"""Half-way between air (-1000 HU) and soft tissue (about 0 HU)."""
+
+MR_THRESHOLD_FRACTION = 0.1
+"""Share of the way from the darkest value to the 99th percentile, above which an MR voxel is no background."""
+
+
+class Reorient(Transform):
+    """The sample with its array axes in the anatomical order `orientation`; voxels are moved, never interpolated."""
+
+    def __init__(self, orientation: str) -> None:
+        self.orientation = orientation
+
+    def __call__(self, data: Mapping) -> Sample:
+        """Reorient image and label map."""
+        return {**data, **{key: reorient(data[key], self.orientation) for key in _spatial_keys(data)}}
+
+
+class Respace(Transform):
+    """The sample with voxels of `spacing_mm` over the same field of view: images linear, label maps nearest."""
+
+    def __init__(self, spacing_mm: tuple[float, ...]) -> None:
+        self.spacing_mm = spacing_mm
+
+    def __call__(self, data: Mapping) -> Sample:
+        """Resample image and label map, unless they have that voxel size already.
+
+        Raises:
+            GeometryError: the image states no voxel size.
+        """
+        image: Image = data["image"]
+        if not image.metadata.spacing_is_known:
+            wanted = " x ".join(f"{value:g}" for value in self.spacing_mm)
+            message = (
+                f"{image.metadata.source or 'the image'}: expected a known voxel size, because spacing_mm asks for "
+                f"{wanted} mm, got a file that states none. Store the voxel size in the file, or leave out spacing_mm."
+            )
+            raise GeometryError(message)
+        if np.allclose(image.spacing_mm, self.spacing_mm, rtol=SAME_SPACING_FRACTION, atol=0.0):
+            return dict(data)
+        grid = image.grid.with_spacing(self.spacing_mm)
+        return {**data, **{key: resample_to(data[key], grid) for key in _spatial_keys(data)}}
+
+
+class FindForeground(Transform):
+    """The sample with the box, under "box", that holds all of the body and all labelled voxels.
+
+    The box is found before values are scaled, and cut out after: the intensity statistics are those of the whole
+    image, in training as in inference.
+
+    Args:
+        is_foreground: array of one channel -> mask of the body.
+    """
+
+    def __init__(self, is_foreground: Callable[[NDArray], NDArray[np.bool_]]) -> None:
+        self.is_foreground = is_foreground
+
+    def __call__(self, data: Mapping) -> Sample:
+        """Find the box; an image without any foreground keeps all of its voxels."""
+        mask = self.is_foreground(data["image"].array[0])
+        if "label" in data:
+            mask = mask | (data["label"].array > 0)
+        return {**data, "box": _bounding_box(mask, margin=CROP_MARGIN_VOXEL)}
+
+
+class CropToForeground(Transform):
+    """The sample cut to the box that `FindForeground` has found."""
+
+    def __call__(self, data: Mapping) -> Sample:
+        """Cut image and label map."""
+        sample = dict(data)
+        start, stop = sample.pop("box")
+        return {**sample, **{key: crop(data[key], start, stop) for key in _spatial_keys(data)}}
+
+
+def is_body_ct(channel: NDArray) -> NDArray[np.bool_]:
+    """Mask of what is denser than air, from HU."""
+    return np.asarray(channel > BODY_THRESHOLD_HU)
+
+
+def is_body_mr(channel: NDArray) -> NDArray[np.bool_]:
+    """Mask of what is brighter than the background noise."""
+    step = max(1, channel.size // 1_000_000)
+    darkest, bright = np.percentile(channel.reshape(-1)[::step], [0.0, 99.0])
+    return np.asarray(channel > darkest + MR_THRESHOLD_FRACTION * (bright - darkest))
+
+
+def _bounding_box(mask: NDArray[np.bool_], *, margin: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    if not mask.any():
+        return (0,) * mask.ndim, tuple(mask.shape)
+    start, stop = [], []
+    for axis, size in enumerate(mask.shape):
+        others = tuple(other for other in range(mask.ndim) if other != axis)
+        occupied = np.flatnonzero(mask.any(axis=others))
+        start.append(max(0, int(occupied[0]) - margin))
+        stop.append(min(size, int(occupied[-1]) + 1 + margin))
+    return tuple(start), tuple(stop)
+
+
+def _spatial_keys(data: Mapping) -> list[str]:
+    return [key for key, value in data.items() if isinstance(value, Image | LabelMap)]

@@ -1,0 +1,116 @@
+"""The table of networks, and building one by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from medseg.config import Config
+from medseg.config.options import parse_options
+from medseg.errors import ConfigError
+from medseg.models.base import SegmentationNetwork
+from medseg.models.unet import UNet, UNetOptions
+from medseg.models.unet_2015 import UNet2015, UNet2015Options
+from medseg.registry import look_up
+
+
+class NetworkClass(Protocol):
+    """How every network is built."""
+
+    def __call__(
+        self,
+        *,
+        in_channels: int,
+        num_classes: int,
+        spatial_dims: int = 2,
+        options: Any = None,
+        generator: torch.Generator | None = None,
+    ) -> SegmentationNetwork:
+        """The network with weights drawn from `generator`, or from torch's global one."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """A network that `build_model` knows.
+
+    Attributes:
+        summary: what it is, in one line.
+        citation: the paper and its DOI.
+        spatial_dims: numbers of spatial axes it can be built for.
+        network: its class.
+        options: class of its options; their fields are what `build_model` takes.
+    """
+
+    summary: str
+    citation: str
+    spatial_dims: tuple[int, ...]
+    network: NetworkClass
+    options: type[Config]
+
+
+_MODELS: Mapping[str, ModelDescription] = {
+    "unet": ModelDescription(
+        summary="U-Net with padding and normalisation; plain or residual, with deep supervision if wanted",
+        citation="Ronneberger 2015, doi 10.1007/978-3-319-24574-4_28; Cicek 2016, doi 10.1007/978-3-319-46723-8_49",
+        spatial_dims=(2, 3),
+        network=UNet,
+        options=UNetOptions,
+    ),
+    "unet_2015": ModelDescription(
+        summary="the original U-Net with unpadded convolutions: 572 x 572 in, 388 x 388 out",
+        citation="Ronneberger 2015, doi 10.1007/978-3-319-24574-4_28",
+        spatial_dims=(2,),
+        network=UNet2015,
+        options=UNet2015Options,
+    ),
+}
+
+
+def available_models() -> Mapping[str, ModelDescription]:
+    """Name -> description of every network that `build_model` knows."""
+    return _MODELS
+
+
+def build_model(
+    name: str,
+    *,
+    in_channels: int,
+    num_classes: int,
+    spatial_dims: int = 2,
+    generator: torch.Generator | None = None,
+    **options: Any,
+) -> SegmentationNetwork:
+    """The network called `name`, with fresh weights.
+
+    Args:
+        name: one of `available_models`.
+        in_channels: channels of the images.
+        num_classes: classes of the label table, background included.
+        spatial_dims: 2 for images, 3 for volumes.
+        generator: source of the weights; None takes torch's global one.
+        options: what the network's options class holds.
+
+    Raises:
+        UnknownNameError: there is no such network.
+        ConfigError: an unknown option, a wrong value, or a number of axes, channels or classes that the network
+            cannot have.
+    """
+    description = look_up(_MODELS, name, kind="model")
+    if spatial_dims not in description.spatial_dims:
+        known = " or ".join(str(number) for number in description.spatial_dims)
+        message = f"model {name!r} is for {known} spatial axes, got {spatial_dims}."
+        raise ConfigError(message)
+    if in_channels < 1 or num_classes < 1:
+        message = f"model {name!r}: expected 1 or more channels and classes, got {in_channels} and {num_classes}."
+        raise ConfigError(message)
+    return description.network(
+        in_channels=in_channels,
+        num_classes=num_classes,
+        spatial_dims=spatial_dims,
+        options=parse_options(description.options, options, path="model.options"),
+        generator=generator,
+    )

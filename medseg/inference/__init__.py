@@ -1,1 +1,47 @@
-"""Model packages and running them over whole images."""
+"""Trained models: their packages, finding and loading them, and running them over whole images."""
+
+from medseg.inference.card import model_card
+from medseg.inference.device import available_devices, choose_device, choose_precision
+from medseg.inference.installed import find_model, installed_models
+from medseg.inference.manifest import (
+    Architecture,
+    InputContract,
+    IntensityFingerprint,
+    LabelEntry,
+    PackageManifest,
+    Scores,
+    TrainingRecord,
+    label_entries,
+)
+from medseg.inference.notice import RESEARCH_NOTICE
+from medseg.inference.objects import ObjectRow, measure_objects
+from medseg.inference.package import load_network, read_manifest, write_package
+from medseg.inference.predictor import Prediction, Predictor, load_model
+from medseg.inference.sliding_window import sliding_window_logits
+
+__all__ = [
+    "RESEARCH_NOTICE",
+    "Architecture",
+    "InputContract",
+    "IntensityFingerprint",
+    "LabelEntry",
+    "ObjectRow",
+    "PackageManifest",
+    "Prediction",
+    "Predictor",
+    "Scores",
+    "TrainingRecord",
+    "available_devices",
+    "choose_device",
+    "choose_precision",
+    "find_model",
+    "installed_models",
+    "label_entries",
+    "load_model",
+    "load_network",
+    "measure_objects",
+    "model_card",
+    "read_manifest",
+    "sliding_window_logits",
+    "write_package",
+]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from medseg.config import Config, InferenceConfig, TrainingRecipe, TransformsConfig
 from medseg.images import CodedConcept, Label, LabelTable
@@ -102,12 +104,25 @@ class Scores(Config):
     """Number of cases behind the summary."""
     task: str = "semantic"
 
+    @field_validator("summary", mode="before")
+    @classmethod
+    def _undefined_is_none(cls, summary: Any) -> Any:
+        # JSON has no NaN, and a score that is undefined must not become a number.
+        if not isinstance(summary, Mapping):
+            return summary
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in summary.items()
+        }
+
 
 class PackageManifest(Config):
     """The content of `medseg.json`."""
 
     schema_version: Literal[1] = 1
     name: PackageName
+    version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")] = "1.0.0"
+    """Of the model, raised by its maker when the weights change."""
     description: str
     architecture: Architecture
     transforms: TransformsConfig

@@ -17,15 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medseg.errors import Cancelled, GeometryError, InputError, MedsegError, ModelPackageError
+from medseg.errors import Cancelled, GeometryError, InputError, ModelPackageError
 from medseg.geometry.tiling import gaussian_window, tile_slices
 from medseg.inference.device import Precision, autocast
+from medseg.models.base import SegmentationNetwork
 
 Progress = Callable[[float], None]
 """Takes the finished fraction, 0 to 1."""
-
-_MOST_SIZES_TRIED = 64
-"""How far a tile may grow until a network of valid convolutions accepts its size."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,8 @@ def sliding_window_logits(  # noqa: PLR0913 - the settings of one call; the reci
     the logits only one map of weights is held.
 
     Args:
-        network: in eval mode and on `device`; may have `size_divisor` and `context_voxels`.
+        network: in eval mode and on `device`; modules that are no `SegmentationNetwork` must take any tile and answer
+            at its size.
         image: prepared for the network.
         tile_size: one entry per spatial axis; rounded up to a size that the network accepts.
         overlap_fraction: of neighbouring tiles; without effect on networks of valid convolutions.
@@ -94,7 +93,7 @@ def sliding_window_logits(  # noqa: PLR0913 - the settings of one call; the reci
     image = image.as_subclass(Tensor).to(device="cpu", dtype=torch.float32)
     _check_input(image, tile_size=tile_size, overlap_fraction=overlap_fraction)
     spatial_shape = tuple(image.shape[1:])
-    make_plan = _plan_valid if int(getattr(network, "context_voxels", 0)) > 0 else _plan_same
+    make_plan = _plan_valid if _context(network) > 0 else _plan_same
     plan = make_plan(network, spatial_shape, tile_size=tuple(tile_size), overlap_fraction=overlap_fraction)
     padded = _mirror_padded(image, plan)
     flips = tuple(_flips(len(spatial_shape))) if mirror else ((),)
@@ -114,6 +113,26 @@ def sliding_window_logits(  # noqa: PLR0913 - the settings of one call; the reci
         message = "sliding window: no tile covers the image."
         raise GeometryError(message)
     return _finished(logits, plan, spatial_shape)
+
+
+def accepted_tile_size(network: nn.Module, tile_size: Sequence[int]) -> tuple[int, ...]:
+    """The smallest tile of at least `tile_size` voxels, one entry per spatial axis, that the network takes."""
+    context, steps = _context(network), _steps(network, len(tile_size))
+    if context:
+        # At least one step of answers, so that tiles which start a step apart leave no gap.
+        tile_size = [max(size, step + 2 * context) for size, step in zip(tile_size, steps, strict=True)]
+    if isinstance(network, SegmentationNetwork):
+        return network.input_size.at_least(tile_size)
+    return tuple(math.ceil(size / step) * step for size, step in zip(tile_size, steps, strict=True))
+
+
+def _context(network: nn.Module) -> int:
+    return network.context_voxels if isinstance(network, SegmentationNetwork) else 0
+
+
+def _steps(network: nn.Module, spatial_dims: int) -> tuple[int, ...]:
+    """Total pooling stride of each axis."""
+    return network.input_size.divisor if isinstance(network, SegmentationNetwork) else (1,) * spatial_dims
 
 
 def _check_input(image: Tensor, *, tile_size: Sequence[int], overlap_fraction: float) -> None:
@@ -137,8 +156,7 @@ def _check_input(image: Tensor, *, tile_size: Sequence[int], overlap_fraction: f
 def _plan_same(
     network: nn.Module, spatial_shape: tuple[int, ...], *, tile_size: tuple[int, ...], overlap_fraction: float
 ) -> _Plan:
-    divisor = int(getattr(network, "size_divisor", 1))
-    tile = tuple(math.ceil(size / divisor) * divisor for size in tile_size)
+    tile = accepted_tile_size(network, tile_size)
     padded = tuple(max(size, side) for size, side in zip(spatial_shape, tile, strict=True))
     before = tuple((more - size) // 2 for more, size in zip(padded, spatial_shape, strict=True))
     after = tuple(more - size - first for more, size, first in zip(padded, spatial_shape, before, strict=True))
@@ -156,16 +174,14 @@ def _plan_valid(
     voxels and the answer would differ from that of one pass over the whole image.
     """
     del overlap_fraction  # the answers agree where tiles overlap, so overlap would only cost time
-    context = int(getattr(network, "context_voxels", 0))
-    stride = max(1, int(getattr(network, "size_divisor", 1)))
-    starts, counts, answers = [], [], []
-    for size, wanted in zip(spatial_shape, tile_size, strict=True):
-        answer = _accepted_size(network, wanted, spatial_dims=len(spatial_shape)) - 2 * context
-        step = max(stride, answer // stride * stride) if answer < size else answer
+    context = _context(network)
+    answers = tuple(tile - 2 * context for tile in accepted_tile_size(network, tile_size))
+    starts: list[list[int]] = []
+    for size, answer, stride in zip(spatial_shape, answers, _steps(network, len(tile_size)), strict=True):
+        step = answer // stride * stride
         count = 1 if answer >= size else math.ceil((size - answer) / step) + 1
         starts.append([index * step for index in range(count)])
-        counts.append((count - 1) * step + answer)
-        answers.append(answer)
+    counts = tuple(places[-1] + answer for places, answer in zip(starts, answers, strict=True))
     tiles = [
         _Tile(
             tuple(slice(first, first + size + 2 * context) for first, size in zip(corner, answers, strict=True)),
@@ -175,22 +191,7 @@ def _plan_valid(
     ]
     after = tuple(total - size + context for total, size in zip(counts, spatial_shape, strict=True))
     n = len(spatial_shape)
-    return _Plan((context,) * n, after, tuple(counts), (0,) * n, tuple(tiles), None)
-
-
-def _accepted_size(network: nn.Module, wanted: int, *, spatial_dims: int) -> int:
-    """The smallest size from `wanted` on that a network of valid convolutions takes."""
-    check: Callable[[Sequence[int]], None] | None = getattr(network, "check_input_size", None)
-    if check is None:
-        return wanted
-    for size in range(wanted, wanted + _MOST_SIZES_TRIED):
-        try:
-            check((size,) * spatial_dims)
-        except MedsegError:
-            continue
-        return size
-    check((wanted,) * spatial_dims)
-    return wanted
+    return _Plan((context,) * n, after, counts, (0,) * n, tuple(tiles), None)
 
 
 def _mirror_padded(image: Tensor, plan: _Plan) -> Tensor:
@@ -223,7 +224,7 @@ def _checked(answer: Tensor, *, tile: _Tile) -> Tensor:
     if tuple(answer.shape[2:]) != expected:
         message = (
             f"the network answered a tile of {tuple(side.stop - side.start for side in tile.source)} voxels with "
-            f"{tuple(answer.shape[2:])}, expected {expected}. Its size_divisor or context_voxels is wrong."
+            f"{tuple(answer.shape[2:])}, expected {expected}. Its rule of input sizes is wrong."
         )
         raise ModelPackageError(message)
     logits = answer[0].cpu()

@@ -1,0 +1,128 @@
+"""The model card: what a person must know before using a model, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from medseg.inference.manifest import InputContract, PackageManifest
+
+
+def model_card(manifest: PackageManifest, *, pictures: Sequence[str] = ()) -> str:
+    """The card of a model package, Markdown.
+
+    Args:
+        manifest: all facts come from it.
+        pictures: file names beside the card.
+    """
+    sections = [
+        _heading(manifest),
+        _section("What it finds", _labels(manifest)),
+        _section("What it needs", _input(manifest)),
+        _section("What it was trained on", _training(manifest)),
+        _section("How well it does", _scores(manifest)),
+        _section("Pictures", [f"![Example {number}]({name})" for number, name in enumerate(pictures, start=1)]),
+        _section("Limits", _limits(manifest)),
+        _section("Use it", _usage(manifest)),
+        _section("Licence", _licence(manifest)),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _heading(manifest: PackageManifest) -> str:
+    return f"# {manifest.name}\n\n{manifest.description}\n\n**{manifest.notice}**"
+
+
+def _section(title: str, lines: Iterable[str]) -> str:
+    text = "\n".join(lines)
+    return f"## {title}\n\n{text}" if text else ""
+
+
+def _labels(manifest: PackageManifest) -> list[str]:
+    rows = []
+    for entry in manifest.labels:
+        concept = (
+            "" if entry.concept is None else f"{entry.concept.meaning} ({entry.concept.scheme} {entry.concept.value})"
+        )
+        rows.append(f"| {entry.value} | {entry.name} | {entry.colour} | {concept} |")
+    return ["| value | class | colour | coded meaning |", "|---|---|---|---|", *rows]
+
+
+def _input(manifest: PackageManifest) -> list[str]:
+    contract = manifest.input
+    lines = [
+        f"- Images of {contract.spatial_dims} spatial axes ({contract.axes}).",
+        f"- Channels: {', '.join(contract.channels)}.",
+        f"- Modality: {contract.modality or 'not stated'}.",
+        f"- Voxel size of the training images: {_spacing(contract)}.",
+    ]
+    if manifest.transforms.spacing_mm is not None:
+        size = " x ".join(f"{value:g}" for value in manifest.transforms.spacing_mm)
+        lines.append(f"- Images are resampled to {size} mm; the result is brought back to the image's own grid.")
+    if contract.orientation is not None:
+        lines.append(f"- Volumes are brought into the axis order {contract.orientation}, and back.")
+    if contract.intensity is not None:
+        spread = ", ".join(f"{percent} %: {value:g}" for percent, value in contract.intensity.percentiles.items())
+        lines.append(
+            f"- Values of the training images: mean {contract.intensity.mean:g}, standard deviation "
+            f"{contract.intensity.std:g}" + (f"; percentiles {spread}." if spread else ".")
+        )
+    if contract.spatial_dims == 2:
+        lines.append("- Stacks and volumes are segmented slice by slice along z.")
+    return lines
+
+
+def _spacing(contract: InputContract) -> str:
+    if contract.spacing_range_mm is None:
+        return "not stated"
+    return (
+        " x ".join(f"{low:g}" if low == high else f"{low:g}-{high:g}" for low, high in contract.spacing_range_mm)
+        + " mm"
+    )
+
+
+def _training(manifest: PackageManifest) -> list[str]:
+    record, architecture = manifest.training, manifest.architecture
+    lines = [
+        f"- Data: {record.dataset}, {record.cases} training cases.",
+        f"- Terms of the data: {manifest.data_terms or 'not stated'}.",
+        f"- Network: {architecture.name}, {architecture.spatial_dims}-D, {architecture.num_classes} classes.",
+        f"- {record.steps} steps, seed {record.seed}, medseg {record.medseg_version}, torch {record.torch_version}"
+        + (f", {record.date}." if record.date else "."),
+    ]
+    if record.recipe_sha256:
+        lines.append(f"- Recipe SHA-256: `{record.recipe_sha256}`.")
+    return lines
+
+
+def _scores(manifest: PackageManifest) -> list[str]:
+    scores = manifest.scores
+    if not scores.summary:
+        return ["No scores are stored with this model."]
+    rows = [
+        f"| {name} | {'undefined' if value is None else f'{value:.4f}'} |" for name, value in scores.summary.items()
+    ]
+    return [
+        f"Means over n = {scores.cases} validation case(s). The weights were not fitted to them, but they did choose",
+        "the checkpoint, so expect a little less on new images.",
+        "",
+        "| score | value |",
+        "|---|---|",
+        *rows,
+    ]
+
+
+def _limits(manifest: PackageManifest) -> list[str]:
+    general = (
+        "Images unlike the training images (another stain, scanner, protocol, voxel size or species) may be segmented "
+        "wrongly without any sign of it. Look at the result."
+    )
+    return [f"- {text}" for text in (*manifest.limits, general)]
+
+
+def _usage(manifest: PackageManifest) -> list[str]:
+    suffix = "png" if manifest.input.spatial_dims == 2 else "nii.gz"
+    return ["```", f"medseg predict {manifest.name} image.{suffix} --output mask.{suffix}", "```"]
+
+
+def _licence(manifest: PackageManifest) -> list[str]:
+    return [f"Weights: {manifest.licence}. SHA-256 `{manifest.weights_sha256}`."]

@@ -1,0 +1,257 @@
+"""A trained model, ready to segment images: the one path from an image to a label map on the image's own grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from medseg.errors import GeometryError
+from medseg.geometry import Affine, Grid, WorldFrame
+from medseg.images import Image, LabelMap, LabelTable
+from medseg.inference.device import Precision, choose_device, choose_precision
+from medseg.inference.input_contract import doubts, fit_channels, in_contract_axes, seen_spacing_mm
+from medseg.inference.installed import find_model
+from medseg.inference.manifest import PackageManifest
+from medseg.inference.objects import ObjectRow, measure_objects
+from medseg.inference.package import load_network, read_manifest
+from medseg.inference.restore import Restored, grid_of, label_values, restore
+from medseg.inference.sliding_window import Progress, sliding_window_logits
+from medseg.transforms import build_preparation
+
+Cancelling = Callable[[], bool]
+"""Answers whether the user wants the job to stop."""
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What a caller of `predict` wants beside the label map."""
+
+    with_probabilities: bool = False
+    progress: Progress | None = None
+    cancelled: Cancelling | None = None
+
+    def part(self, index: int, count: int) -> _Call:
+        """The same for part `index` of `count` equal ones."""
+        progress = self.progress
+        if progress is None:
+            return self
+        return replace(self, progress=lambda fraction: progress((index + fraction) / count))
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model finds in an image.
+
+    Attributes:
+        label_map: on the image's grid, with the model's classes; its metadata's notes say what to know about it.
+        probabilities: (K, *spatial) on the image's grid, one channel a class; None unless asked for.
+        uncertainty: None; a single pass of a network has none.
+        objects: connected regions of the classes.
+    """
+
+    label_map: LabelMap
+    probabilities: Image | None
+    uncertainty: Image | None
+    objects: tuple[ObjectRow, ...]
+
+
+class Predictor:
+    """A network with everything that is needed to run it over images.
+
+    Args:
+        network: with its weights.
+        manifest: of its package.
+        device: where it runs.
+        precision: numbers it computes with.
+    """
+
+    def __init__(
+        self, network: nn.Module, *, manifest: PackageManifest, device: torch.device, precision: Precision
+    ) -> None:
+        self.network = network.eval().to(device)
+        self.manifest = manifest
+        self.device = device
+        self.precision: Precision = precision
+        self._prepare = build_preparation(manifest.transforms, training=False)
+
+    @property
+    def labels(self) -> LabelTable:
+        """Classes that the model tells apart."""
+        return self.manifest.label_table
+
+    def predict(
+        self,
+        image: Image,
+        *,
+        with_probabilities: bool = False,
+        progress: Progress | None = None,
+        cancelled: Cancelling | None = None,
+    ) -> Prediction:
+        """Segment `image`.
+
+        The label map has the axes, size and affine of `image`, whatever the network sees in between. A 2-D model goes
+        through a volume slice by slice along the axis called Z.
+
+        Args:
+            image: of the model's modality and number of channels.
+            with_probabilities: also return the probability of each class at each voxel.
+            progress: called with the finished fraction, 0 to 1.
+            cancelled: asked before each tile.
+
+        Raises:
+            InputError: the image has the wrong channels or holds NaN.
+            GeometryError: the image has the wrong number of axes, or no voxel size where the model needs one.
+            ModelPackageError: the network answers with NaN or at the wrong size.
+            Cancelled: `cancelled` said so.
+        """
+        call = _Call(with_probabilities, progress, cancelled)
+        contract = self.manifest.input
+        plain, notes = fit_channels(image, contract)
+        slice_axis = self._slice_axis(plain)
+        if slice_axis is None:
+            example, restored = plain, self._predict_whole(plain, call)
+        else:
+            example, restored = _slice(plain, slice_axis, 0), self._predict_slices(plain, slice_axis, call)
+        notes += doubts(plain, contract, spacing_mm=seen_spacing_mm(example, contract))
+        return self._finish(plain, restored, notes=notes)
+
+    def logits(self, image: Image) -> tuple[torch.Tensor, Grid]:
+        """Logits (K, *spatial), float32, on the network's grid, and that grid.
+
+        Args:
+            image: with the channels and the number of axes that the network takes.
+
+        Raises:
+            MedsegError: as for `predict`.
+        """
+        return self._logits(image, _Call())
+
+    def _logits(self, image: Image, call: _Call) -> tuple[torch.Tensor, Grid]:
+        tensor = self._prepare({"image": in_contract_axes(image, self.manifest.input)})["image"]
+        logits = sliding_window_logits(
+            self.network,
+            tensor,
+            tile_size=self.manifest.transforms.patch_size,
+            overlap_fraction=self.manifest.inference.overlap_fraction,
+            mirror=self.manifest.inference.mirror,
+            device=self.device,
+            precision=self.precision,
+            progress=call.progress,
+            cancelled=call.cancelled,
+        )
+        return logits, grid_of(tensor)
+
+    def _predict_whole(self, image: Image, call: _Call) -> Restored:
+        logits, grid = self._logits(image, call)
+        return restore(logits, source=grid, target=image.grid, with_probabilities=call.with_probabilities)
+
+    def _predict_slices(self, image: Image, axis: int, call: _Call) -> Restored:
+        """Each slice on its own, put together along spatial axis `axis`."""
+        count = image.spatial_shape[axis]
+        whole: Restored | None = None
+        for index in range(count):
+            part = self._predict_whole(_slice(image, axis, index), call.part(index, count))
+            whole = _empty_like(part, image.spatial_shape) if whole is None else whole
+            place = (slice(None),) * axis + (index,)
+            whole.class_indices[place] = part.class_indices
+            whole.confidence[place] = part.confidence
+            if whole.probabilities is not None and part.probabilities is not None:
+                whole.probabilities[(slice(None), *place)] = part.probabilities
+        if whole is None:
+            message = "the image has no slices."
+            raise GeometryError(message)
+        return whole
+
+    def _slice_axis(self, image: Image) -> int | None:
+        """Spatial axis along which a 2-D model goes through `image`; None where the model takes it whole."""
+        wanted, got = self.manifest.architecture.spatial_dims, image.affine.ndim
+        if wanted == got:
+            return None
+        name = image.metadata.source or "the image"
+        if wanted > got:
+            message = (
+                f"{name}: the model {self.manifest.name} takes volumes, the image has {got} spatial axes "
+                f"({image.axes}). Give the whole stack as one file, or use a 2-D model."
+            )
+            raise GeometryError(message)
+        if "Z" not in image.axes:
+            message = (
+                f"{name}: the model {self.manifest.name} takes 2-D images and goes through volumes along z, "
+                f"but the axes {image.axes} have none. Name them with --axes."
+            )
+            raise GeometryError(message)
+        return image.axes.index("Z") - 1
+
+    def _finish(self, image: Image, restored: Restored, *, notes: tuple[str, ...]) -> Prediction:
+        labels = self.labels
+        metadata = replace(
+            image.metadata,
+            value_unit=None,
+            channel_names=(),
+            notes=(*image.metadata.notes, *notes),
+            extra={**image.metadata.extra, "model": self.manifest.name, "weights_sha256": self.manifest.weights_sha256},
+        )
+        label_map = LabelMap(
+            array=label_values(restored.class_indices, labels),
+            affine=image.affine,
+            axes=image.axes[1:],
+            labels=labels,
+            metadata=metadata,
+        )
+        probabilities = None
+        if restored.probabilities is not None:
+            named = replace(metadata, channel_names=labels.names)
+            probabilities = Image(restored.probabilities, affine=image.affine, axes=image.axes, metadata=named)
+        objects = measure_objects(label_map, image=image, confidence=restored.confidence)
+        return Prediction(label_map, probabilities, uncertainty=None, objects=objects)
+
+
+def load_model(path_or_name: str | Path, *, device: str = "auto", precision: str = "auto") -> Predictor:
+    """The model of a package, ready to predict.
+
+    Args:
+        path_or_name: see `medseg.inference.find_model`.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        precision: "auto", "bf16" or "fp32".
+
+    Raises:
+        UnknownNameError: there is no such model.
+        ModelPackageError: the package is damaged or does not fit this medseg.
+        InputError: the device is not there.
+    """
+    folder = find_model(path_or_name)
+    place = choose_device(device)
+    return Predictor(
+        load_network(folder),
+        manifest=read_manifest(folder),
+        device=place,
+        precision=choose_precision(place, precision),
+    )
+
+
+def _slice(image: Image, axis: int, index: int) -> Image:
+    """Slice `index` along spatial axis `axis` as a 2-D image, its axes and voxel size those of the volume."""
+    letters = image.axes[1:].replace("Z", "")
+    spacing = [size for other, size in enumerate(image.spacing_mm) if other != axis]
+    # The slice's own plane is its world: x along the axis called X, y along Y, whatever the volume's direction.
+    direction = np.eye(2)[:, ["XY".find(letter) if letter in "XY" else place for place, letter in enumerate(letters)]]
+    return Image(
+        array=np.take(image.array, index, axis=axis + 1),
+        affine=Affine.from_spacing(spacing, frame=WorldFrame.RAS, direction=direction),
+        axes=f"C{letters}",
+        metadata=replace(image.metadata, instance_uids=()),
+    )
+
+
+def _empty_like(part: Restored, spatial_shape: tuple[int, ...]) -> Restored:
+    kept = part.probabilities
+    return Restored(
+        np.zeros(spatial_shape, dtype=part.class_indices.dtype),
+        np.zeros(spatial_shape, dtype=np.float32),
+        None if kept is None else np.zeros((kept.shape[0], *spatial_shape), dtype=np.float32),
+    )

@@ -1,0 +1,129 @@
+"""Bringing a network's answer back onto the grid of the image it was asked about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from monai.data.meta_tensor import MetaTensor
+from numpy.typing import NDArray
+from torch import Tensor
+
+from medseg.geometry import Affine, Grid, WorldFrame
+from medseg.geometry.orientation import AxisReordering
+from medseg.geometry.resampling import Interpolation, resample_array
+from medseg.images import LabelTable
+
+_WHOLE_STEP_TOLERANCE = 1e-4
+"""How far the step from voxel to voxel of one grid may be from a whole voxel of the other."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """The answer on the input's grid.
+
+    Attributes:
+        class_indices: (*spatial) uint8 or uint16, the class of greatest probability; the lower one where two are equal.
+        confidence: (*spatial) float32, the probability of that class.
+        probabilities: (K, *spatial) float32, None unless asked for.
+    """
+
+    class_indices: NDArray[np.integer]
+    confidence: NDArray[np.float32]
+    probabilities: NDArray[np.float32] | None
+
+
+def restore(logits: Tensor, *, source: Grid, target: Grid, with_probabilities: bool) -> Restored:
+    """Classes and probabilities of `logits`, (K, *source spatial), at the voxels of `target`.
+
+    Where the two grids hold the same voxels in another axis order nothing is interpolated; else the probabilities of
+    one class after the other are interpolated linearly, so that beside the logits only two volumes are held.
+
+    Args:
+        logits: of the network; overwritten to save memory.
+        source: grid of the network's answer.
+        target: grid of the image.
+        with_probabilities: also keep the probabilities of all classes.
+    """
+    reordering = reordering_between(target, source)
+    indices = torch.argmax(logits, dim=0).numpy() if reordering is not None else None
+    probabilities = _softmax_in_place(logits).numpy()
+    if reordering is None or indices is None:
+        return _resampled(probabilities, source=source, target=target, with_probabilities=with_probabilities)
+    back = reordering.inverse()
+    confidence = np.max(probabilities, axis=0)
+    return Restored(
+        class_indices=np.ascontiguousarray(back.apply(indices.astype(_index_type(len(probabilities))))),
+        confidence=np.ascontiguousarray(back.apply(confidence)),
+        probabilities=np.ascontiguousarray(back.apply(probabilities, leading=1)) if with_probabilities else None,
+    )
+
+
+def reordering_between(first: Grid, second: Grid) -> AxisReordering | None:
+    """The change of axis order and direction that turns `first` into `second`; None where they hold other voxels."""
+    if first.ndim != second.ndim:
+        return None
+    frame = second.affine.frame
+    steps = np.linalg.solve(second.affine.linear, first.affine.to_frame(frame).linear)
+    whole = np.rint(steps)
+    ones = np.ones(first.ndim)
+    is_permutation = np.array_equal(np.abs(whole).sum(0), ones) and np.array_equal(np.abs(whole).sum(1), ones)
+    if not is_permutation or np.abs(steps - whole).max() > _WHOLE_STEP_TOLERANCE:
+        return None
+    permutation = tuple(int(axis) for axis in np.argmax(np.abs(whole), axis=1))
+    flips = tuple(bool(whole[new, old] < 0) for new, old in enumerate(permutation))
+    reordering = AxisReordering(permutation, flips)
+    return reordering if reordering.apply_to_grid(first).is_same_as(second) else None
+
+
+def grid_of(tensor: MetaTensor) -> Grid:
+    """The grid of a prepared image, (C, *spatial) with the RAS affine of its voxels."""
+    n = tensor.ndim - 1
+    matrix = np.asarray(tensor.affine, dtype=np.float64)
+    # MONAI writes affines of two axes as 4 x 4 matrices in some of its transforms; the last column is the translation.
+    rows = [*range(n), matrix.shape[0] - 1]
+    return Grid(tuple(tensor.shape[1:]), Affine(matrix[np.ix_(rows, rows)], frame=WorldFrame.RAS))
+
+
+def label_values(class_indices: NDArray[np.integer], labels: LabelTable) -> NDArray[np.integer]:
+    """Label values in place of class indices."""
+    if labels.values == tuple(range(len(labels))):
+        return class_indices
+    table = np.array(labels.values, dtype=np.uint8 if labels.values[-1] <= np.iinfo(np.uint8).max else np.uint16)
+    return np.asarray(table[class_indices])
+
+
+def _softmax_in_place(logits: Tensor) -> Tensor:
+    logits -= logits.amax(dim=0, keepdim=True)
+    logits.exp_()
+    logits /= logits.sum(dim=0, keepdim=True)
+    return logits
+
+
+def _resampled(probabilities: NDArray[np.float32], *, source: Grid, target: Grid, with_probabilities: bool) -> Restored:
+    # The network's grid may end up to one of its voxels before the image's last voxel centre (sizes are rounded), so
+    # its outermost values are carried on by one voxel.
+    ones = (1,) * source.ndim
+    padded_grid = source.padded(ones, ones)
+    confidence = np.full(target.spatial_shape, -1.0, dtype=np.float32)
+    indices = np.zeros(target.spatial_shape, dtype=_index_type(len(probabilities)))
+    kept = np.empty((len(probabilities), *target.spatial_shape), dtype=np.float32) if with_probabilities else None
+    for index, channel in enumerate(probabilities):
+        there = resample_array(
+            np.pad(channel, 1, mode="edge"),
+            source=padded_grid,
+            target=target,
+            interpolation=Interpolation.LINEAR,
+            fill=0.0,
+        )
+        is_greater = there > confidence
+        indices[is_greater] = index
+        np.copyto(confidence, there, where=is_greater)
+        if kept is not None:
+            kept[index] = there
+    return Restored(indices, confidence, kept)
+
+
+def _index_type(num_classes: int) -> type[np.uint8 | np.uint16]:
+    return np.uint8 if num_classes <= np.iinfo(np.uint8).max + 1 else np.uint16

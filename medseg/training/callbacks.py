@@ -1,0 +1,223 @@
+"""What happens beside the optimisation: watching the loss, averaging weights, and the end of each epoch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, replace
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from medseg.config import TrainingConfig
+from medseg.config.recipe import EarlyStopping
+from medseg.errors import Cancelled, ConfigError, MedsegError
+from medseg.training.checkpoints import Checkpoint, RunState, keep_as_previous, save_checkpoint
+from medseg.training.determinism import seed_torch
+from medseg.training.ema import WeightAverage, weights_applied
+from medseg.training.module import SegmentationModule, is_finite
+from medseg.training.run import Run
+from medseg.training.run_folder import RunFolder, recipe_values
+
+_STEPS_BETWEEN_LOSS_READS = 20
+"""On a GPU, reading a loss waits for the step; so several are read together."""
+
+
+class DivergedError(MedsegError, ArithmeticError):
+    """The loss or the weights are no longer finite numbers."""
+
+
+class SeedEachEpoch(Callback):
+    """Seeds dropout from (seed, epoch), so that an epoch draws the same whether or not the run was resumed before."""
+
+    def __init__(self, *, seed: int, state: RunState) -> None:
+        self._seed = seed
+        self._state = state
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Seed."""
+        # Stream 0 gives the first weights.
+        seed_torch(self._seed, stream=self._state.epoch + 1)
+
+
+class AverageWeights(Callback):
+    """Takes the weights after each step into their running mean."""
+
+    def __init__(self, average: WeightAverage) -> None:
+        self._average = average
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: SegmentationModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Update the mean."""
+        self._average.update(pl_module.network, step=pl_module.step - 1)
+
+
+class WatchSteps(Callback):
+    """Reports each step, and ends the run when the loss is no number or the user asks for it.
+
+    Attributes:
+        mean_loss: over the steps of the epoch so far; nan where there were none.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._unread: list[tuple[int, float, Tensor]] = []
+        self._losses: list[float] = []
+
+    @property
+    def mean_loss(self) -> float:
+        """Mean over the steps of the epoch so far; nan where there were none."""
+        return math.fsum(self._losses) / len(self._losses) if self._losses else math.nan
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget the epoch before."""
+        self._losses.clear()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: SegmentationModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Read the loss, at once on a CPU and now and then on a GPU.
+
+        Raises:
+            Cancelled: the user wants to stop.
+            DivergedError: the loss is no finite number.
+        """
+        self._unread.append((pl_module.step, pl_module.lr, outputs["loss"].detach()))
+        if pl_module.device.type == "cpu" or len(self._unread) >= _STEPS_BETWEEN_LOSS_READS:
+            self.read_losses()
+        if self._run.cancelled():
+            raise cancelled_at(pl_module.step, self._run.folder)
+
+    def read_losses(self) -> None:
+        """Read the losses that were not read yet.
+
+        Raises:
+            DivergedError: one is no finite number.
+        """
+        if not self._unread:
+            return
+        values = torch.stack([loss for _, _, loss in self._unread]).tolist()
+        for (step, lr, _), value in zip(self._unread, values, strict=True):
+            if not math.isfinite(value):
+                raise diverged_at(step, what=f"the loss is {value}", lr=lr, folder=self._run.folder)
+        self._losses += values
+        step, lr, _ = self._unread[-1]
+        self._unread.clear()
+        self._run.reporter.on_step(step, loss=values[-1], lr=lr)
+
+
+class EndOfEpoch(Callback):
+    """Validates, logs, draws, writes checkpoints and decides whether to go on, in this order.
+
+    The last checkpoint is written last: what a kill leaves in the other files belongs to steps after it, and a
+    resumed run drops or repeats that.
+    """
+
+    def __init__(self, run: Run, *, steps: WatchSteps) -> None:
+        self._run = run
+        self._steps = steps
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: SegmentationModule) -> None:
+        """Close the epoch.
+
+        Raises:
+            Cancelled: the user stopped the validation.
+            DivergedError: a weight is no finite number.
+            StorageError: a file could not be written.
+        """
+        run, state = self._run, self._run.state
+        self._steps.read_losses()
+        if not is_finite(pl_module.network.state_dict()):
+            raise diverged_at(pl_module.step, what="a weight is not finite", lr=pl_module.lr, folder=run.folder)
+        scores = self._validate(pl_module)
+        state.step = pl_module.step
+        state.epoch += 1
+        is_best = judge(scores[run.recipe.training.monitor], state=state, stopping=run.recipe.training.early_stopping)
+        loss, lr = self._steps.mean_loss, pl_module.lr
+        run.log.add(step=state.step, epoch=state.epoch, lr=lr, train_loss=loss, scores=scores)
+        self._write_checkpoints(trainer, pl_module, is_best=is_best)
+        run.reporter.on_epoch(state.step, loss=loss, lr=lr, scores=scores, is_best=is_best)
+        if state.stopped_early:
+            monitor = run.recipe.training.monitor
+            run.reporter.say(f"{monitor} has not risen for {state.stale_validations} validations: stopping early.")
+            trainer.should_stop = True
+
+    def _validate(self, module: SegmentationModule) -> dict[str, float]:
+        run = self._run
+        try:
+            if run.average is None:
+                result = run.validation.run(module.network)
+            else:
+                with weights_applied(module.network, run.average.state):
+                    result = run.validation.run(module.network)
+        except Cancelled as error:
+            raise cancelled_at(module.step, run.folder) from error
+        run.previews.draw(epoch=run.state.epoch + 1, predictions=result.predictions)
+        return dict(result.evaluation.summary)
+
+    def _write_checkpoints(self, trainer: Trainer, module: SegmentationModule, *, is_best: bool) -> None:
+        run = self._run
+        complete = Checkpoint(
+            state=run.state,
+            network=dict(module.network.state_dict()),
+            optimiser=trainer.optimizers[0].state_dict(),
+            average={} if run.average is None else dict(run.average.state),
+            recipe=recipe_values(run.recipe),
+            environment=asdict(run.environment),
+        )
+        if is_best:
+            weights_only = replace(complete, network=complete.validated_weights, optimiser={}, average={})
+            save_checkpoint(weights_only, run.folder.best)
+        keep_as_previous(run.folder.last, run.folder.previous)
+        save_checkpoint(complete, run.folder.last)
+
+
+def judge(score: float, *, state: RunState, stopping: EarlyStopping | None) -> bool:
+    """Whether a validation's score is the best so far; keeps the best and the count for early stopping in `state`.
+
+    An undefined score (nan) is never better than a defined one; the first validation is the best until another is.
+    """
+    is_first = state.best_step == 0
+    has_risen = not math.isnan(score) and (state.best_score is None or score > state.best_score)
+    if has_risen:
+        state.best_score = score
+    if is_first or has_risen:
+        state.best_step, state.stale_validations = state.step, 0
+    else:
+        state.stale_validations += 1
+    state.stopped_early = stopping is not None and state.stale_validations >= stopping.patience
+    return is_first or has_risen
+
+
+def check_monitor(config: TrainingConfig, *, score_keys: tuple[str, ...]) -> None:
+    """Pass when the validation gives the score that chooses the best checkpoint.
+
+    Raises:
+        ConfigError: it does not; the message lists those that it gives.
+    """
+    if config.monitor not in score_keys:
+        message = f"training.monitor: the validation gives no score {config.monitor!r}. Known: {', '.join(score_keys)}."
+        raise ConfigError(message)
+
+
+def cancelled_at(step: int, folder: RunFolder) -> Cancelled:
+    """What to raise when the user stops a run."""
+    message = f"stopped at step {step}. {_what_is_kept(folder)}"
+    return Cancelled(message)
+
+
+def diverged_at(step: int, *, what: str, lr: float, folder: RunFolder) -> DivergedError:
+    """What to raise when a run diverged."""
+    message = (
+        f"{folder.root}: {what} at step {step} (learning rate {lr:.3g}), so the run was stopped. "
+        f"Lower training.optimiser.lr, or set training.precision=fp32, and start a new run. {_what_is_kept(folder)}"
+    )
+    return DivergedError(message)
+
+
+def _what_is_kept(folder: RunFolder) -> str:
+    if folder.last.exists():
+        return f"The last checkpoint is kept: {folder.last}; --resume goes on from there."
+    return "There was no checkpoint yet; --resume begins anew."

@@ -1,0 +1,207 @@
+"""From a recipe to a finished run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+
+import medseg
+from medseg.config import TrainingRecipe
+from medseg.datasets.case import Dataset
+from medseg.inference.device import choose_device, choose_precision
+from medseg.losses import build_loss
+from medseg.models import SegmentationNetwork, build_model
+from medseg.training.callbacks import check_monitor
+from medseg.training.checkpoints import Checkpoint, RunState, load_checkpoint
+from medseg.training.data_module import PatchDataset, build_train_loader
+from medseg.training.determinism import reproducible, seed_torch
+from medseg.training.ema import WeightAverage
+from medseg.training.interruption import stop_requests
+from medseg.training.lightning_loop import run_steps
+from medseg.training.logs import RunLog
+from medseg.training.packaging import describe_model, finish_run
+from medseg.training.previews import Previews, WriteOverlay
+from medseg.training.progress import Reporter, choose_reporter
+from medseg.training.run import Environment, Run
+from medseg.training.run_data import RunData, choose_splits, open_run_dataset, read_run_data
+from medseg.training.run_folder import RunFolder, write_json
+from medseg.training.validation import Validation
+
+
+def fit(  # noqa: PLR0913 - the settings of one call
+    recipe: TrainingRecipe,
+    *,
+    data_dir: Path | None,
+    run_dir: Path,
+    resume: bool = False,
+    device: str = "auto",
+    write_preview: WriteOverlay | None = None,
+    quiet: bool = False,
+    cancelled: Callable[[], bool] | None = None,
+) -> Path:
+    """Train by a recipe and return the run folder, which then holds weights, scores and pictures.
+
+    On a CPU the weights at the end depend on the recipe, the data and the number of threads alone: a run that was
+    killed at any moment and resumed ends with the same bytes as an unbroken one.
+
+    Args:
+        recipe: what to do.
+        data_dir: folder of the data set; None lets the data set find or make it.
+        run_dir: folder to write; must be new, or with `resume` hold a run of the same recipe.
+        resume: go on from the last checkpoint.
+        device: "auto", "cpu", "cuda" or "mps".
+        write_preview: `medseg.reports.write_overlay`; None draws nothing.
+        quiet: say nothing.
+        cancelled: asked after each step whether to stop; Ctrl-C is heard anyway.
+
+    Raises:
+        InputError: the folder is taken, or the device is not there.
+        ConfigError: the recipe is not that of the run, or asks for what data or networks do not have.
+        ModelPackageError: a checkpoint is damaged.
+        StorageError: a file could not be written.
+        DivergedError: the loss became infinite or no number; the last good checkpoint is kept.
+        Cancelled: the user stopped the run; its last checkpoint is kept.
+    """
+    folder = RunFolder(Path(run_dir))
+    reporter = choose_reporter(quiet=quiet)
+    torch_device = choose_device(device)
+    checkpoint = _open_folder(folder, recipe, resume=resume, reporter=reporter)
+    if checkpoint is not None and folder.is_finished and _is_complete(checkpoint.state, recipe):
+        reporter.say(f"{folder.root}: this run is finished at step {checkpoint.state.step}; nothing was done.")
+        return folder.root
+    environment = _environment(recipe, device=torch_device, checkpoint=checkpoint)
+    with (
+        stop_requests(cancelled) as is_cancelled,
+        reproducible(torch_device, num_threads=environment.num_threads),
+    ):
+        dataset = open_run_dataset(recipe, data_dir=data_dir)
+        seed_torch(recipe.training.seed, stream=0)
+        network = _build_network(recipe, dataset)
+        loss = build_loss(recipe.loss.name, num_classes=len(dataset.labels), **recipe.loss.options)
+        splits = choose_splits(dataset, folder)
+        data = read_run_data(recipe, dataset=dataset, splits=splits, reporter=reporter)
+        manifest = describe_model(recipe, dataset=dataset, splits=splits, fingerprint=data.fingerprint)
+        validation = Validation(
+            cases=data.validation,
+            manifest=manifest,
+            device=torch_device,
+            precision=environment.precision,
+            task=recipe.evaluation.task,
+            cancelled=is_cancelled,
+        )
+        check_monitor(recipe.training, score_keys=validation.score_keys)
+        _write_description(folder, recipe, data, environment)
+        with RunLog(folder, score_keys=validation.score_keys, after_step=_step_of(checkpoint)) as log:
+            run = Run(
+                recipe=recipe,
+                folder=folder,
+                environment=environment,
+                device=torch_device,
+                state=RunState() if checkpoint is None else checkpoint.state,
+                average=_restore(network, recipe, device=torch_device, checkpoint=checkpoint),
+                validation=validation,
+                log=log,
+                previews=Previews(
+                    folder=folder.previews,
+                    cases=data.validation,
+                    write=write_preview,
+                    every_epochs=recipe.training.preview_every_epochs,
+                ),
+                reporter=reporter,
+                cancelled=is_cancelled,
+            )
+            if not _is_complete(run.state, recipe):
+                loader = _loader(recipe, data, first_step=run.state.step)
+                run_steps(run, network=network, loss=loss, loader=loader, checkpoint=checkpoint)
+        finish_run(run, network=network, manifest=manifest, write_overlay=write_preview)
+    return folder.root
+
+
+def _open_folder(folder: RunFolder, recipe: TrainingRecipe, *, resume: bool, reporter: Reporter) -> Checkpoint | None:
+    """Check that the run may use its folder; returns the checkpoint to go on from, None at the beginning."""
+    if not resume:
+        folder.check_new()
+        return None
+    folder.check_resumable(recipe)
+    folder.remove_left_overs()
+    for path in (folder.last, folder.previous):
+        if path.exists():
+            checkpoint = load_checkpoint(path)
+            reporter.say(f"{folder.root}: going on from step {checkpoint.state.step} ({path.name})")
+            return checkpoint
+    reporter.say(f"{folder.root}: there is no checkpoint yet, beginning anew")
+    return None
+
+
+def _environment(recipe: TrainingRecipe, *, device: torch.device, checkpoint: Checkpoint | None) -> Environment:
+    """What beside the recipe decides the bits; a resumed run keeps its threads, and on the same device its precision."""
+    before = checkpoint.environment if checkpoint is not None else {}
+    precision = choose_precision(device, recipe.training.precision)
+    if before.get("device") == device.type:
+        precision = before["precision"]
+    return Environment(
+        device=device.type,
+        precision=precision,
+        num_threads=int(before.get("num_threads", torch.get_num_threads())),
+        torch_version=str(torch.__version__),
+        medseg_version=medseg.__version__,
+    )
+
+
+def _build_network(recipe: TrainingRecipe, dataset: Dataset) -> SegmentationNetwork:
+    network = build_model(
+        recipe.model.name,
+        in_channels=dataset.num_channels,
+        num_classes=len(dataset.labels),
+        spatial_dims=recipe.transforms.spatial_dims,
+        **recipe.model.options,
+    )
+    network.check_input_size(recipe.transforms.patch_size)
+    return network
+
+
+def _restore(
+    network: SegmentationNetwork, recipe: TrainingRecipe, *, device: torch.device, checkpoint: Checkpoint | None
+) -> WeightAverage | None:
+    """Give the network the checkpoint's weights; returns the running mean that goes with them, where there is one."""
+    if checkpoint is not None:
+        network.load_state_dict(checkpoint.network)
+    network.to(device)
+    decay = recipe.training.ema_decay
+    if decay is None:
+        return None
+    average = WeightAverage(network, decay=decay)
+    if checkpoint is not None:
+        average.load(checkpoint.average)
+    return average
+
+
+def _loader(recipe: TrainingRecipe, data: RunData, *, first_step: int) -> DataLoader:
+    config = recipe.training
+    return build_train_loader(
+        PatchDataset(data.training, recipe.transforms, seed=config.seed),
+        batch_size=config.batch_size,
+        start_step=first_step,
+        steps=config.steps - first_step,
+        num_workers=config.num_workers,
+    )
+
+
+def _write_description(folder: RunFolder, recipe: TrainingRecipe, data: RunData, environment: Environment) -> None:
+    """Write what the run is; from here on the folder is its own."""
+    folder.write_config(recipe)
+    write_json(folder.splits, asdict(data.splits))
+    write_json(folder.environment, asdict(environment))
+    write_json(folder.fingerprint, data.fingerprint.to_json())
+
+
+def _is_complete(state: RunState, recipe: TrainingRecipe) -> bool:
+    return state.stopped_early or state.step >= recipe.training.steps
+
+
+def _step_of(checkpoint: Checkpoint | None) -> int:
+    return 0 if checkpoint is None else checkpoint.state.step

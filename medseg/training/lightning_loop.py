@@ -1,0 +1,129 @@
+"""Handing a run to Lightning, which knows devices, precisions and the order of things within a step."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from torch import nn
+from torch.utils.data import DataLoader
+
+from medseg.models import SegmentationNetwork
+from medseg.training.callbacks import AverageWeights, EndOfEpoch, SeedEachEpoch, WatchSteps
+from medseg.training.checkpoints import Checkpoint
+from medseg.training.module import SegmentationModule
+from medseg.training.run import Run
+
+_PRECISIONS = {"bf16": "bf16-mixed", "fp32": "32-true"}
+_ACCELERATORS = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
+
+
+class EpochBatches:
+    """The batches of a run, handed out an epoch at a time.
+
+    One loader serves the whole run, so its workers live on and prepare the next epoch while the validation runs.
+    """
+
+    def __init__(self, loader: DataLoader, *, steps_per_epoch: int) -> None:
+        self._loader = loader
+        self._steps = steps_per_epoch
+        self._batches: Iterator[Any] | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        """The batches of the next epoch."""
+        if self._batches is None:
+            self._batches = iter(self._loader)
+        return itertools.islice(self._batches, self._steps)
+
+    def __len__(self) -> int:
+        """Number of steps of an epoch."""
+        return self._steps
+
+
+def run_steps(
+    run: Run,
+    *,
+    network: SegmentationNetwork,
+    loss: nn.Module,
+    loader: DataLoader,
+    checkpoint: Checkpoint | None,
+) -> None:
+    """Do the steps of a run from where it stands to its end.
+
+    Lightning's own checkpoints and the state of its loops are not used: a run stands where its step says, and
+    everything that a step needs follows from it.
+
+    Args:
+        run: the run.
+        network: with the weights to go on from.
+        loss: of the recipe.
+        loader: gives the batch of each remaining step.
+        checkpoint: holds the optimiser's state to go on from; None at the beginning.
+
+    Raises:
+        DivergedError: the loss or a weight is no finite number.
+        Cancelled: the user wants to stop.
+        StorageError: a file could not be written.
+    """
+    config = run.recipe.training
+    module = SegmentationModule(network=network, loss=loss, config=config, first_step=run.state.step)
+    if checkpoint is not None:
+        module.resume_optimiser(checkpoint.optimiser)
+    steps = WatchSteps(run)
+    callbacks: list[Callback] = [SeedEachEpoch(seed=config.seed, state=run.state), steps, EndOfEpoch(run, steps=steps)]
+    if run.average is not None:
+        callbacks.insert(0, AverageWeights(run.average))
+    run.reporter.begin(step=run.state.step, total_steps=config.steps)
+    try:
+        with _quiet_lightning():
+            trainer = _trainer(run, callbacks)
+            module.train()
+            trainer.fit(module, train_dataloaders=EpochBatches(loader, steps_per_epoch=config.steps_per_epoch))
+    finally:
+        run.reporter.end()
+
+
+def _trainer(run: Run, callbacks: list[Callback]) -> Trainer:
+    config = run.recipe.training
+    return Trainer(
+        accelerator=_ACCELERATORS[run.device.type],
+        devices=1 if run.device.index is None else [run.device.index],
+        # One process on one device, also inside a batch system that Lightning would otherwise take its ranks from.
+        plugins=[LightningEnvironment()],
+        precision=_PRECISIONS[run.environment.precision],
+        max_epochs=-1,
+        max_steps=config.steps - run.state.step,
+        gradient_clip_val=config.gradient_clip_norm,
+        callbacks=callbacks,
+        default_root_dir=run.folder.root,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        limit_val_batches=0,
+    )
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's advice (which devices there are, which product to try) from the user's terminal."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        # The user chose the CPU with --device cpu and knows.
+        warnings.filterwarnings("ignore", message="GPU available but not used", category=UserWarning)
+        try:
+            for logger in loggers:
+                logger.setLevel(logging.ERROR)
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

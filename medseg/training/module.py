@@ -1,0 +1,82 @@
+"""One training step: network, loss, learning rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from medseg.config import TrainingConfig
+from medseg.losses import deep_supervision_loss
+from medseg.models import SegmentationNetwork
+from medseg.training.optimisers import build_optimiser
+from medseg.training.schedules import lr_factor
+
+
+class SegmentationModule(LightningModule):
+    """What Lightning needs to know to train a segmentation network.
+
+    Attributes:
+        network: the network.
+        lr: learning rate of the step at hand.
+    """
+
+    def __init__(
+        self, *, network: SegmentationNetwork, loss: nn.Module, config: TrainingConfig, first_step: int
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.lr = config.optimiser.lr
+        self._loss = loss
+        self._config = config
+        self._first_step = first_step
+        self._optimiser_state: Mapping[str, Any] = {}
+
+    @property
+    def step(self) -> int:
+        """Steps done by this run, those before a resumption included."""
+        return self._first_step + (self.trainer.global_step if self._trainer is not None else 0)
+
+    def resume_optimiser(self, state: Mapping[str, Any]) -> None:
+        """Continue with an optimiser's state from a checkpoint."""
+        self._optimiser_state = state
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The optimiser, in the state that it was resumed with."""
+        optimiser = build_optimiser(self._config.optimiser, self.network)
+        if self._optimiser_state:
+            optimiser.load_state_dict(dict(self._optimiser_state))
+        return optimiser
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Set the learning rate, which is a function of the step alone."""
+        factor = lr_factor(self.step, schedule=self._config.schedule, total_steps=self._config.steps)
+        self.lr = self._config.optimiser.lr * factor
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = self.lr
+
+    def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> Tensor:
+        """The loss of a batch.
+
+        Args:
+            batch: `image` (N, C, *spatial), `label` (N, *spatial) class indices and, if pixels count differently,
+                `weights` (N, *spatial).
+            batch_idx: Lightning's count.
+        """
+        output = self.network.forward_with_auxiliary(batch["image"])
+        target = self.network.crop_to_output(batch["label"])
+        weights = self.network.crop_to_output(batch["weights"]) if "weights" in batch else None
+        # The loss sums over many pixels, for which bf16 has too few digits.
+        with torch.autocast(device_type=self.device.type, enabled=False):
+            logits = output.logits.float()
+            auxiliary = tuple(extra.float() for extra in output.auxiliary)
+            return deep_supervision_loss(self._loss, logits, auxiliary, target, weights)
+
+
+def is_finite(state: Mapping[str, Tensor]) -> bool:
+    """Whether all weights are finite numbers."""
+    return all(math.isfinite(float(value.sum())) for value in state.values() if value.is_floating_point())

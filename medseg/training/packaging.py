@@ -1,0 +1,103 @@
+"""The end of a run: the best weights as a model package, scored in the form in which they will be used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from pathlib import Path
+
+import torch
+
+import medseg
+from medseg.config import TrainingRecipe
+from medseg.datasets.case import Dataset, Splits
+from medseg.files import write_text_atomically
+from medseg.images import Image, LabelMap
+from medseg.inference.manifest import PackageManifest, Scores, TrainingRecord
+from medseg.inference.package import write_package
+from medseg.inference.predictor import load_model
+from medseg.io import write_label_map
+from medseg.models import SegmentationNetwork
+from medseg.training.checkpoints import load_checkpoint
+from medseg.training.fingerprint import Fingerprint, input_contract
+from medseg.training.previews import WriteOverlay
+from medseg.training.run import Run
+from medseg.training.run_folder import recipe_values
+from medseg.training.validation import ValidationResult
+
+
+def describe_model(
+    recipe: TrainingRecipe, *, dataset: Dataset, splits: Splits, fingerprint: Fingerprint
+) -> PackageManifest:
+    """What the package of a run will say, before there are weights and scores."""
+    recipe_json = json.dumps(recipe_values(recipe), sort_keys=True)
+    record = TrainingRecord(
+        dataset=dataset.name,
+        cases=len(splits.train),
+        case_ids=splits.train,
+        recipe_sha256=hashlib.sha256(recipe_json.encode()).hexdigest(),
+        seed=recipe.training.seed,
+        medseg_version=medseg.__version__,
+        torch_version=torch.__version__,
+    )
+    return PackageManifest.from_recipe(
+        recipe,
+        labels=dataset.labels,
+        input=input_contract(fingerprint, orientation=recipe.transforms.orientation),
+        training=record,
+        licence="not stated",
+        data_terms=dataset.licence,
+        limits=(f"Trained on {len(splits.train)} cases of {dataset.name} and scored on no other data set.",),
+    )
+
+
+def finish_run(
+    run: Run, *, network: SegmentationNetwork, manifest: PackageManifest, write_overlay: WriteOverlay | None
+) -> None:
+    """Write the best weights as a package, the validation cases' predictions by that package, and their scores.
+
+    The package is loaded again for scoring, so its scores are those of the files that are handed on.
+
+    Raises:
+        ModelPackageError: the best checkpoint is damaged.
+        StorageError: a file could not be written.
+    """
+    best = load_checkpoint(run.folder.best)
+    network.load_state_dict(best.network)
+    manifest = manifest.replace(training=manifest.training.replace(steps=best.state.step))
+    write_package(run.folder.package, network=network, manifest=manifest)
+    result = run.validation.score(load_model(run.folder.package, device=str(run.device)))
+    pictures = _write_predictions(run, result, write_overlay)
+    scores = Scores(
+        summary={key: None if math.isnan(value) else value for key, value in result.evaluation.summary.items()},
+        cases=len(run.validation.cases),
+        task=run.recipe.evaluation.task,
+    )
+    write_package(run.folder.package, network=network, manifest=manifest.replace(scores=scores), pictures=pictures[:2])
+    write_text_atomically(run.folder.metrics, result.evaluation.to_json())
+
+
+def _write_predictions(run: Run, result: ValidationResult, write_overlay: WriteOverlay | None) -> list[Path]:
+    """Write each case's label map and overlay; returns the overlays, the worst case first."""
+    for case in run.validation.cases:
+        prediction = result.predictions[case.case_id]
+        path = run.folder.validation / f"{case.case_id}{_suffix(case.image)}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_label_map(prediction, path, source=case.image)
+        if write_overlay is not None:
+            write_overlay(
+                path.parent / f"{case.case_id}.png",
+                image=case.image,
+                reference=case.reference,
+                prediction=prediction,
+                title=case.case_id,
+            )
+    if write_overlay is None:
+        return []
+    return [run.folder.validation / f"{case.case_id}.png" for case in result.evaluation.worst_first()]
+
+
+def _suffix(image: Image | LabelMap) -> str:
+    """The format that keeps the image's own axis order: NIfTI for volumes in x, y, z, TIFF for the rest."""
+    return ".nii.gz" if image.axes.endswith("XYZ") else ".tif"

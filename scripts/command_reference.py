@@ -11,7 +11,10 @@ PLAIN = {**os.environ, "COLUMNS": "110", "TERM": "dumb", "NO_COLOR": "1"}
 
 
 def main() -> None:
-    parts = ["# Command line", "Data goes to stdout, progress to stderr. Exit 0: done. 1: a case failed. 2: wrong input."]
+    parts = [
+        "# Command line",
+        "Data goes to stdout, progress to stderr. Exit 0: done. 1: a case failed. 2: wrong input.",
+    ]
     for verb in ("", *VERBS):
         words = ["medseg", *([verb] if verb else []), "--help"]
         command = [Path(sys.executable).parent / words[0], *words[1:]]

@@ -21,22 +21,11 @@ def main() -> None:
         held = Path(folder) / "held.txt"
         held.write_text("\n".join(HELD))
         report = Path(folder) / "report.json"
-        command = [
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--dry-run",
-            "--ignore-installed",
-            "--report",
-            str(report),
-            ".[dev]",
-        ]
-        subprocess.run([sys.executable, *command], cwd=ROOT, check=True)
+        options = ["--quiet", "--dry-run", "--ignore-installed", "--constraint", held, "--report", report]
+        subprocess.run([sys.executable, "-m", "pip", "install", *options, ".[dev]"], cwd=ROOT, check=True)
         packages = [entry["metadata"] for entry in json.loads(report.read_text())["install"]]
-    pins = sorted(
-        f"{package['name'].lower()}=={package['version']}" for package in packages if package["name"] != "medseg"
-    )
+    versions = {package["name"].lower(): package["version"] for package in packages}
+    pins = [f"{name}=={version}" for name, version in sorted(versions.items()) if name != "medseg"]
     (ROOT / "constraints.lock").write_text(HEADER + "\n".join(pins) + "\n")
 
 

@@ -4,8 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# No deadline: on a shared machine a slow example says nothing. `--hypothesis-profile` still chooses another.
+settings.register_profile("medseg", deadline=None, max_examples=50)
+settings.load_profile("medseg")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -48,10 +48,11 @@ class AverageWeights(Callback):
         self._average = average
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: SegmentationModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Update the mean."""
-        self._average.update(pl_module.network, step=pl_module.step - 1)
+        module = cast("SegmentationModule", pl_module)
+        self._average.update(module.network, step=module.step - 1)
 
 
 class WatchSteps(Callback):
@@ -76,7 +77,7 @@ class WatchSteps(Callback):
         self._losses.clear()
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: SegmentationModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Read the loss, at once on a CPU and now and then on a GPU.
 
@@ -84,11 +85,12 @@ class WatchSteps(Callback):
             Cancelled: the user wants to stop.
             DivergedError: the loss is no finite number.
         """
-        self._unread.append((pl_module.step, pl_module.lr, outputs["loss"].detach()))
-        if pl_module.device.type == "cpu" or len(self._unread) >= _STEPS_BETWEEN_LOSS_READS:
+        module = cast("SegmentationModule", pl_module)
+        self._unread.append((module.step, module.lr, outputs["loss"].detach()))
+        if module.device.type == "cpu" or len(self._unread) >= _STEPS_BETWEEN_LOSS_READS:
             self.read_losses()
         if self._run.cancelled():
-            raise cancelled_at(pl_module.step, self._run.folder)
+            raise cancelled_at(module.step, self._run.folder)
 
     def read_losses(self) -> None:
         """Read the losses that were not read yet.
@@ -119,7 +121,7 @@ class EndOfEpoch(Callback):
         self._run = run
         self._steps = steps
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: SegmentationModule) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the epoch.
 
         Raises:
@@ -127,17 +129,17 @@ class EndOfEpoch(Callback):
             DivergedError: a weight is no finite number.
             StorageError: a file could not be written.
         """
-        run, state = self._run, self._run.state
+        run, state, module = self._run, self._run.state, cast("SegmentationModule", pl_module)
         self._steps.read_losses()
-        if not is_finite(pl_module.network.state_dict()):
-            raise diverged_at(pl_module.step, what="a weight is not finite", lr=pl_module.lr, folder=run.folder)
-        scores = self._validate(pl_module)
-        state.step = pl_module.step
+        if not is_finite(module.network.state_dict()):
+            raise diverged_at(module.step, what="a weight is not finite", lr=module.lr, folder=run.folder)
+        scores = self._validate(module)
+        state.step = module.step
         state.epoch += 1
         is_best = judge(scores[run.recipe.training.monitor], state=state, stopping=run.recipe.training.early_stopping)
-        loss, lr = self._steps.mean_loss, pl_module.lr
+        loss, lr = self._steps.mean_loss, module.lr
         run.log.add(step=state.step, epoch=state.epoch, lr=lr, train_loss=loss, scores=scores)
-        self._write_checkpoints(trainer, pl_module, is_best=is_best)
+        self._write_checkpoints(trainer, module, is_best=is_best)
         run.reporter.on_epoch(state.step, loss=loss, lr=lr, scores=scores, is_best=is_best)
         if state.stopped_early:
             monitor = run.recipe.training.monitor

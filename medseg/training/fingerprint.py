@@ -86,7 +86,7 @@ def take_fingerprint(
     """
     shapes: list[tuple[int, ...]] = []
     spacings: list[tuple[float, ...] | None] = []
-    values: list[NDArray] = []
+    values: list[NDArray[np.float64]] = []
     counts = np.zeros(len(labels), dtype=np.int64)
     axes: Counter[str] = Counter()
     modalities: set[str | None] = set()
@@ -139,7 +139,7 @@ def _as_the_network_sees(image: Image, orientation: str | None) -> tuple[tuple[i
     return grid.spatial_shape, grid.spacing_mm if image.metadata.spacing_is_known else None
 
 
-def _spread_values(image: Image) -> NDArray:
+def _spread_values(image: Image) -> NDArray[np.float64]:
     """(channels, n) float64 of an image, at evenly spread voxels."""
     flat = image.array.reshape(image.num_channels, -1)
     stride = -(-flat.shape[1] // _MOST_VALUES_AN_IMAGE)
@@ -160,7 +160,7 @@ def _ranges(spacings: list[tuple[float, ...] | None]) -> tuple[tuple[float, floa
     return tuple((min(sizes), max(sizes)) for sizes in zip(*known, strict=True))
 
 
-def _describe(values: NDArray) -> ChannelIntensity:
+def _describe(values: NDArray[np.float64]) -> ChannelIntensity:
     quantiles = np.percentile(values, PERCENTILES)
     return ChannelIntensity(
         percentiles={f"{percent:g}": float(value) for percent, value in zip(PERCENTILES, quantiles, strict=True)},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
@@ -138,7 +139,7 @@ def _open_folder(folder: RunFolder, recipe: TrainingRecipe, *, resume: bool, rep
 
 
 def _environment(recipe: TrainingRecipe, *, device: torch.device, checkpoint: Checkpoint | None) -> Environment:
-    """What beside the recipe decides the bits; a resumed run keeps its threads, and on the same device its precision."""
+    """What beside the recipe decides the bits; a resumed run keeps its threads and, on the same device, precision."""
     before = checkpoint.environment if checkpoint is not None else {}
     precision = choose_precision(device, recipe.training.precision)
     if before.get("device") == device.type:
@@ -180,7 +181,7 @@ def _restore(
     return average
 
 
-def _loader(recipe: TrainingRecipe, data: RunData, *, first_step: int) -> DataLoader:
+def _loader(recipe: TrainingRecipe, data: RunData, *, first_step: int) -> DataLoader[Any]:
     config = recipe.training
     return build_train_loader(
         PatchDataset(data.training, recipe.transforms, seed=config.seed),

@@ -7,21 +7,21 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
-import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import nn
 from torch.utils.data import DataLoader
 
+from medseg.inference.device import Precision
 from medseg.models import SegmentationNetwork
 from medseg.training.callbacks import AverageWeights, EndOfEpoch, SeedEachEpoch, WatchSteps
 from medseg.training.checkpoints import Checkpoint
 from medseg.training.module import SegmentationModule
 from medseg.training.run import Run
 
-_PRECISIONS = {"bf16": "bf16-mixed", "fp32": "32-true"}
+_PRECISIONS: dict[Precision, Literal["bf16-mixed", "32-true"]] = {"bf16": "bf16-mixed", "fp32": "32-true"}
 _ACCELERATORS = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
 
 
@@ -31,7 +31,7 @@ class EpochBatches:
     One loader serves the whole run, so its workers live on and prepare the next epoch while the validation runs.
     """
 
-    def __init__(self, loader: DataLoader, *, steps_per_epoch: int) -> None:
+    def __init__(self, loader: DataLoader[Any], *, steps_per_epoch: int) -> None:
         self._loader = loader
         self._steps = steps_per_epoch
         self._batches: Iterator[Any] | None = None
@@ -52,7 +52,7 @@ def run_steps(
     *,
     network: SegmentationNetwork,
     loss: nn.Module,
-    loader: DataLoader,
+    loader: DataLoader[Any],
     checkpoint: Checkpoint | None,
 ) -> None:
     """Do the steps of a run from where it stands to its end.
@@ -94,7 +94,7 @@ def _trainer(run: Run, callbacks: list[Callback]) -> Trainer:
     config = run.recipe.training
     return Trainer(
         accelerator=_ACCELERATORS[run.device.type],
-        devices=1 if run.device.index is None else [run.device.index],
+        devices=[run.device.index or 0] if run.device.type == "cuda" else 1,
         # One process on one device, also inside a batch system that Lightning would otherwise take its ranks from.
         plugins=[LightningEnvironment()],
         precision=_PRECISIONS[run.environment.precision],

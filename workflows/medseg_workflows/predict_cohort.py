@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import time
 from dataclasses import asdict, dataclass
@@ -96,25 +94,16 @@ def _write_case(
 ) -> dict[str, str]:
     from medseg.io import write_label_map
     from medseg.reports import write_overlay
+    from medseg_workflows.objects_csv import objects_csv
 
     suffix = settings.mask_format or MASK_SUFFIX_LIKE_INPUT.get(image.metadata.format, "nii.gz")
     write_label_map(prediction.label_map, folder / f"mask.{suffix}", source=image)
     write_overlay(
         folder / "overlay.png", image=image, reference=None, prediction=prediction.label_map, title=job.case_id
     )
-    write_text_atomically(folder / "objects.csv", _objects_csv(prediction))
+    write_text_atomically(folder / "objects.csv", objects_csv(prediction.objects, ndim=image.affine.ndim))
     write_text_atomically(folder / "case.json", _case_json(job, image, prediction, settings))
     return file_hashes(folder)
-
-
-def _objects_csv(prediction: Prediction) -> str:
-    from medseg.inference import OBJECT_COLUMNS
-
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, OBJECT_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row.as_csv() for row in prediction.objects)
-    return stream.getvalue()
 
 
 def _case_json(job: CaseJob, image: Image, prediction: Prediction, settings: PredictionSettings) -> str:

@@ -1,18 +1,21 @@
-"""Reading and writing image files without changing where a voxel lies."""
+"""Reading and writing image files without changing where a voxel lies.
 
-from medseg.io.dispatch import (
-    IMAGE_SUFFIXES,
-    read_image,
-    read_label_map,
-    write_image,
-    write_label_map,
-)
+Importing this loads no image library; each is loaded when the first file of its kind is read. The hand-over to MONAI
+is in `medseg.io.monai`, the DICOM writer in `medseg.io.dicom`.
+"""
+
+from medseg.io.describe import ImageDescription, describe
+from medseg.io.dispatch import IMAGE_SUFFIXES, read_image, read_label_map, write_image, write_label_map
+from medseg.io.listing import list_inputs
 from medseg.io.source import ImageSource, LabelSource
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "ImageDescription",
     "ImageSource",
     "LabelSource",
+    "describe",
+    "list_inputs",
     "read_image",
     "read_label_map",
     "write_image",

@@ -20,7 +20,7 @@ from medseg.io.tiff import TiffReader, TiffWriter
 
 READERS: tuple[Reader, ...] = (NiftiReader(), TiffReader(), PngReader(), SimpleItkReader(), DicomReader())
 WRITERS: tuple[Writer, ...] = (NiftiWriter(), TiffWriter(), PngWriter())
-_DICOM_READER = READERS[-1]
+DICOM_READER = READERS[-1]
 _READER_OF_SUFFIX = {suffix: reader for reader in READERS for suffix in reader.suffixes}
 _WRITER_OF_SUFFIX = {suffix: writer for writer in WRITERS for suffix in writer.suffixes}
 IMAGE_SUFFIXES = tuple(_READER_OF_SUFFIX)
@@ -68,7 +68,7 @@ def read_label_map(
 def read_with(path: Path, request: ReadRequest) -> Image:
     """The image at `path`, read as `request` says; see `read_image`."""
     reader = reader_of(path)
-    if request.series_uid is not None and reader is not _DICOM_READER:
+    if request.series_uid is not None and reader is not DICOM_READER:
         message = f"{path}: a series UID selects a series from a DICOM folder, and this is no DICOM. Leave it out."
         raise InputError(message)
     return reader.read(path, request)
@@ -126,12 +126,12 @@ def reader_of(path: Path) -> Reader:
     """
     check_exists(path)
     if path.is_dir():
-        return _DICOM_READER
+        return DICOM_READER
     suffix = suffix_in(path.name, IMAGE_SUFFIXES)
     if suffix is not None:
         return _READER_OF_SUFFIX[suffix]
     if is_dicom_file(path):
-        return _DICOM_READER
+        return DICOM_READER
     message = f"{path}: expected an image file, got an unknown suffix. Known: {_listed(IMAGE_SUFFIXES)}."
     raise InputError(message)
 

@@ -1,0 +1,109 @@
+"""What files say about their images, for `medseg info`: headers only, and a verdict each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from medseg.errors import ImageFormatError, InputError, MedsegError
+from medseg.io.base import ImageHeader, ReadRequest
+from medseg.io.dicom.reader import describe_series
+from medseg.io.dispatch import DICOM_READER, reader_of
+from medseg.io.foreign_errors import check_exists
+from medseg.io.listing import list_inputs
+
+OK = "ok"
+REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class ImageDescription:
+    """An image as its header has it, or the reason why it cannot be read.
+
+    Attributes:
+        path: file or DICOM folder.
+        format: "nifti", "tiff", "png", "itk" or "dicom"; empty where even that is unknown.
+        verdict: "ok" or "refused".
+        problem: why it is refused; empty where it is not.
+        series_uid: DICOM Series Instance UID, else empty.
+        shape: channels, then voxels along each spatial axis; empty where refused.
+        axes: one letter an entry of `shape`.
+        spacing_mm: voxel size in spatial axis order; None where the file states none.
+        orientation: letters towards which the axes grow, "RAS"; None for 2-D images and where no size is stated.
+        modality: DICOM code where stated.
+        dtype: type of the values.
+        notes: what a reader wants the user to know.
+    """
+
+    path: Path
+    format: str
+    verdict: str
+    problem: str = ""
+    series_uid: str = ""
+    shape: tuple[int, ...] = ()
+    axes: str = ""
+    spacing_mm: tuple[float, ...] | None = None
+    orientation: str | None = None
+    modality: str | None = None
+    dtype: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def describe(path: str | Path, *, axes: str | None = None) -> list[ImageDescription]:
+    """One description an image at `path`: the file, or each image file and each DICOM series in the folder.
+
+    Images that cannot be read are described as refused, with the reason; nothing is decoded.
+
+    Args:
+        path: file or folder.
+        axes: as in `read_image`.
+
+    Raises:
+        InputError: there is nothing at `path`, or nothing that could be an image.
+    """
+    place = Path(path)
+    if place.is_file() or not place.exists():
+        return _described(place, axes=axes)
+    return [description for entry in list_inputs(place) for description in _described(entry, axes=axes)]
+
+
+def _described(path: Path, *, axes: str | None) -> list[ImageDescription]:
+    try:
+        check_exists(path)
+        reader = reader_of(path)
+    except ImageFormatError as error:
+        return [ImageDescription(path, "", REFUSED, str(error))]
+    if reader is DICOM_READER:
+        return [
+            _refused(path, "dicom", found, series_uid=uid)
+            if isinstance(found, MedsegError)
+            else _accepted(path, "dicom", found, series_uid=uid)
+            for uid, found in describe_series(path)
+        ]
+    try:
+        return [_accepted(path, reader.format, reader.header(path, ReadRequest(axes=axes)))]
+    except InputError:
+        raise
+    except MedsegError as error:
+        return [_refused(path, reader.format, error)]
+
+
+def _refused(path: Path, kind: str, error: MedsegError, *, series_uid: str = "") -> ImageDescription:
+    return ImageDescription(path, kind, REFUSED, str(error), series_uid=series_uid)
+
+
+def _accepted(path: Path, kind: str, header: ImageHeader, *, series_uid: str = "") -> ImageDescription:
+    is_placed = header.affine.ndim == 3 and header.metadata.spacing_is_known
+    return ImageDescription(
+        path=path,
+        format=kind,
+        verdict=OK,
+        series_uid=series_uid,
+        shape=header.shape,
+        axes=header.axes,
+        spacing_mm=header.affine.spacing_mm if header.metadata.spacing_is_known else None,
+        orientation=header.affine.orientation if is_placed else None,
+        modality=header.metadata.modality,
+        dtype=header.dtype.name,
+        notes=header.metadata.notes,
+    )

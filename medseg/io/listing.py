@@ -1,0 +1,43 @@
+"""The inputs in a folder: image files and DICOM series folders, the cases of a batch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from medseg.errors import InputError
+from medseg.io.base import suffix_in
+from medseg.io.dicom.signature import DICOM_SUFFIXES, is_dicom_file
+from medseg.io.dispatch import IMAGE_SUFFIXES
+from medseg.io.foreign_errors import check_exists
+
+_FILE_SUFFIXES = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix not in DICOM_SUFFIXES)
+
+
+def list_inputs(folder: str | Path) -> list[Path]:
+    """The image files in `folder` and below, and the folders that hold DICOM files, sorted; a file is itself.
+
+    Hidden files, files of other kinds and half-written ones (whose names start with a dot) are left out.
+
+    Raises:
+        InputError: there is no such folder, or nothing in it that can be read.
+    """
+    root = Path(folder)
+    check_exists(root)
+    if root.is_file():
+        return [root]
+    found: list[Path] = []
+    for place, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files = [Path(place) / name for name in sorted(names) if not name.startswith(".")]
+        found += [file for file in files if suffix_in(file.name, _FILE_SUFFIXES)]
+        if any(_is_dicom(file) for file in files if not suffix_in(file.name, _FILE_SUFFIXES)):
+            found.append(Path(place))
+    if not found:
+        message = f"{root}: expected image files or DICOM series, it holds none. Known: {', '.join(IMAGE_SUFFIXES)}."
+        raise InputError(message)
+    return sorted(found)
+
+
+def _is_dicom(path: Path) -> bool:
+    return path.name.upper() != "DICOMDIR" and (path.suffix.lower() in DICOM_SUFFIXES or is_dicom_file(path))

@@ -33,7 +33,9 @@ def parse_options(kind: type[OptionsType], options: Mapping[str, Any], *, path: 
 
 
 def _describe(problem: Any, kind: type[Config], path: str) -> str:
-    place = ".".join(str(part) for part in (path, *problem["loc"]))
+    # Further words in pydantic's location are the names of types that a value may have, not keys.
+    keys = [part for index, part in enumerate(problem["loc"]) if index == 0 or isinstance(part, int)]
+    place = ".".join(str(part) for part in (path, *keys))
     if problem["type"] != "extra_forbidden":
         detail = problem["msg"].removeprefix("Value error, ").rstrip(".")
         got = f", got {problem['input']!r}" if problem["loc"] else ""

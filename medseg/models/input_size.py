@@ -42,6 +42,7 @@ class InputSizeRule:
     def described(self) -> str:
         """The allowed sizes in words, once for axes that share them."""
         series = [
-            f"{low}, {low + step}, {low + 2 * step}, ..." for low, step in zip(self.minimum, self.divisor, strict=True)
+            f"{low}, {low + step}, {low + 2 * step} and so on"
+            for low, step in zip(self.minimum, self.divisor, strict=True)
         ]
         return series[0] if len(set(series)) == 1 else "; ".join(f"({entry})" for entry in series)

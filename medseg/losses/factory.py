@@ -1,0 +1,108 @@
+"""The table of losses, and building one by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from medseg.config.options import parse_options
+from medseg.losses.base import LossOptions, SegmentationLoss
+from medseg.losses.compound import DiceCrossEntropyLoss, DiceCrossEntropyOptions, DiceFocalLoss, DiceFocalOptions
+from medseg.losses.cross_entropy import (
+    CrossEntropyLoss,
+    CrossEntropyOptions,
+    FocalLoss,
+    FocalOptions,
+    SigmoidFocalLoss,
+)
+from medseg.losses.overlap import DiceLoss, DiceOptions
+from medseg.registry import look_up
+
+
+class LossClass(Protocol):
+    """How every loss is built."""
+
+    def __call__(self, *, num_classes: int, options: Any = None) -> SegmentationLoss:
+        """The loss for `num_classes` classes."""
+        ...
+
+
+@dataclass(frozen=True)
+class LossDescription:
+    """A loss that `build_loss` knows.
+
+    Attributes:
+        summary: what it measures, in one line.
+        citation: the paper and its DOI.
+        loss: its class.
+        options: class of its options; their fields are what `build_loss` takes.
+    """
+
+    summary: str
+    citation: str
+    loss: LossClass
+    options: type[LossOptions]
+
+
+_LOSSES: Mapping[str, LossDescription] = {
+    "cross_entropy": LossDescription(
+        summary="mean of -log p over voxels, p the softmax probability of the own class",
+        citation="Ronneberger 2015, eq. 1, doi 10.1007/978-3-319-24574-4_28",
+        loss=CrossEntropyLoss,
+        options=CrossEntropyOptions,
+    ),
+    "dice": LossDescription(
+        summary="1 - soft Dice, mean over classes",
+        citation="Milletari 2016, doi 10.1109/3DV.2016.79",
+        loss=DiceLoss,
+        options=DiceOptions,
+    ),
+    "dice_cross_entropy": LossDescription(
+        summary="dice + cross_entropy",
+        citation="Isensee 2021, doi 10.1038/s41592-020-01008-z",
+        loss=DiceCrossEntropyLoss,
+        options=DiceCrossEntropyOptions,
+    ),
+    "dice_focal": LossDescription(
+        summary="dice + focal, both over the softmax",
+        citation="Zhu 2019, doi 10.1002/mp.13300",
+        loss=DiceFocalLoss,
+        options=DiceFocalOptions,
+    ),
+    "focal": LossDescription(
+        summary="cross entropy in which sure voxels count less; softmax, for exclusive classes",
+        citation="Lin 2017, doi 10.1109/ICCV.2017.324",
+        loss=FocalLoss,
+        options=FocalOptions,
+    ),
+    "sigmoid_focal": LossDescription(
+        summary="focal loss of a yes-no question for each class",
+        citation="Lin 2017, doi 10.1109/ICCV.2017.324",
+        loss=SigmoidFocalLoss,
+        options=FocalOptions,
+    ),
+}
+
+
+def available_losses() -> Mapping[str, LossDescription]:
+    """Name -> description of every loss that `build_loss` knows."""
+    return _LOSSES
+
+
+def build_loss(name: str, *, num_classes: int, **options: Any) -> SegmentationLoss:
+    """The loss called `name`.
+
+    Args:
+        name: one of `available_losses`.
+        num_classes: classes of the logits, background included.
+        options: what the loss's options class holds.
+
+    Raises:
+        UnknownNameError: there is no such loss.
+        ConfigError: an unknown option, or a value that is wrong or does not fit the number of classes.
+    """
+    description = look_up(_LOSSES, name, kind="loss")
+    return description.loss(
+        num_classes=num_classes, options=parse_options(description.options, options, path="loss.options")
+    )

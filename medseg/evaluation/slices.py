@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
-
-from medseg.errors import GeometryError, InputError
-from medseg.geometry import Affine
+from medseg.errors import InputError
 from medseg.images import LabelMap
+from medseg.io.slices import sliced_affine
 
 
 def parse_slices(text: str) -> tuple[int, ...]:
@@ -46,23 +44,10 @@ def check_slices(label_map: LabelMap, numbers: tuple[int, ...], *, name: str) ->
 
 
 def take_slice(label_map: LabelMap, number: int) -> LabelMap:
-    """Slice `number` along the first axis, as a map of two axes.
-
-    Raises:
-        GeometryError: the slices are cut obliquely to the world's axes, so the slice has no plane of its own.
-    """
-    matrix = label_map.affine.matrix
-    along = int(np.argmax(np.abs(matrix[:3, 0])))
-    rows = [row for row in range(3) if row != along]
-    reduced = np.eye(3)
-    reduced[:2, :2] = matrix[np.ix_(rows, [1, 2])]
-    reduced[:2, 2] = matrix[rows, 3]
-    if abs(np.linalg.det(reduced[:2, :2])) < 1e-9:
-        message = "slices: the stack lies obliquely in space; expected slices along a world axis."
-        raise GeometryError(message)
+    """Slice `number` along the first axis, as a map of two axes."""
     return label_map.replace(
         array=label_map.array[number],
-        affine=Affine(reduced, frame=label_map.affine.frame),
+        affine=sliced_affine(label_map.affine),
         axes=label_map.axes[1:],
         metadata=dataclasses.replace(label_map.metadata, instance_uids=()),
     )

@@ -1,0 +1,119 @@
+"""Line charts as SVG that take their colours from the page, so that they suit light and dark."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+_INK, _LINE = "#010203", "#010204"
+_SERIES = ("#010205", "#010206", "#010207", "#010208", "#010209", "#010210")
+_PAGE_COLOURS = {_INK: "var(--faint)", _LINE: "var(--line)"} | {
+    colour: f"var(--series-{number + 1})" for number, colour in enumerate(_SERIES)
+}
+"""Colours that nothing else uses -> the page's variable that replaces each in the finished SVG."""
+
+_SVG_SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+}
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line.
+
+    Attributes:
+        name: in the legend.
+        x: positions, ascending.
+        y: values; nan leaves a gap.
+        faint: whether it is drawn thin, behind the others.
+    """
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    faint: bool = False
+
+
+def line_chart(
+    series: Sequence[Series], *, x_label: str, log_scale: bool = False, marked_x: float | None = None
+) -> str:
+    """SVG of the lines, to be put into a page that uses the style of `medseg.reports.style`.
+
+    Args:
+        series: the lines, six at most.
+        x_label: what runs to the right.
+        log_scale: whether values are shown by their logarithm.
+        marked_x: position of a dashed upright line (the best epoch).
+    """
+    salt = "-".join([x_label, *(line.name for line in series)])
+    with mpl.rc_context({**_SVG_SETTINGS, "svg.hashsalt": salt}):
+        figure = Figure(figsize=(5.6, 2.9), layout="constrained")
+        FigureCanvasSVG(figure)
+        axes = figure.add_subplot()
+        _draw_lines(axes, series)
+        if marked_x is not None:
+            axes.axvline(marked_x, color=_INK, linewidth=0.8, linestyle=(0, (3, 3)))
+        if log_scale and all(value > 0 for line in series for value in line.y if value == value):  # noqa: PLR0124 - nan
+            axes.set_yscale("log")
+        _dress(axes, x_label)
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return _for_page(stream.getvalue())
+
+
+def smoothed(values: Sequence[float], *, weight: float = 0.9) -> list[float]:
+    """Running mean that forgets with `weight` a step; unbiased at the beginning."""
+    result, total, mass = [], 0.0, 0.0
+    for value in values:
+        total = weight * total + (1 - weight) * value
+        mass = weight * mass + (1 - weight)
+        result.append(total / mass)
+    return result
+
+
+def _draw_lines(axes: Axes, series: Sequence[Series]) -> None:
+    plain = [line for line in series if not line.faint]
+    for line in series:
+        colour = _SERIES[plain.index(line) % len(_SERIES)] if not line.faint else _SERIES[0]
+        few = len(line.x) <= 40 and not line.faint
+        axes.plot(
+            line.x,
+            line.y,
+            color=colour,
+            linewidth=0.7 if line.faint else 1.7,
+            alpha=0.35 if line.faint else 1.0,
+            marker="o" if few else None,
+            markersize=3,
+            label="_" if line.faint else line.name,
+        )
+    if len(plain) > 1:
+        axes.legend(fontsize=8, frameon=False, labelcolor=_INK, loc="best", handlelength=1.4)
+
+
+def _dress(axes: Axes, x_label: str) -> None:
+    axes.set_xlabel(x_label, fontsize=8.5, color=_INK)
+    axes.tick_params(labelsize=8, colors=_INK, length=0, which="both")
+    axes.grid(visible=True, color=_LINE, linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color(_LINE)
+
+
+def _for_page(svg: str) -> str:
+    """The SVG element alone, with the page's colours and fonts."""
+    element = svg[svg.index("<svg") :]
+    element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
+    for colour, variable in _PAGE_COLOURS.items():
+        element = element.replace(colour, variable)
+    return element.replace("'DejaVu Sans'", "inherit")

@@ -1,0 +1,85 @@
+"""Sections that every report on an evaluation shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from medseg.evaluation import Evaluation
+from medseg.evaluation.text import number_text, score_name
+from medseg.metrics import definition_of
+from medseg.reports.document import Card, Document, escape, facts, fold, notice, picture, table
+from medseg.reports.tables import case_chips, cases_table, definitions_table, scores_table
+
+_MOST_PICTURES = 12
+"""Cases shown with their picture, worst first; a page with hundreds would not open."""
+_PICTURE_WIDTH = 1800
+_CARD_SCORES = ("v_rand", "v_info", "mean_dice", "mean_iou", "pixel_accuracy")
+_MOST_CARDS = 4
+
+
+def score_cards(evaluation: Evaluation) -> list[Card]:
+    """The scores that a reader looks for first."""
+    keys = [key for key in _CARD_SCORES if key in evaluation.means]
+    keys.sort(key=lambda key: key != evaluation.main_score)
+    result = []
+    for key in keys[:_MOST_CARDS]:
+        mean = evaluation.means[key]
+        note = f"{mean.num_cases} case{'s' if mean.num_cases != 1 else ''}"
+        if mean.num_undefined:
+            note += f", undefined in {mean.num_undefined}"
+        result.append(Card(score_name(key), number_text(mean.value, unit=definition_of(key).unit), note))
+    return result
+
+
+def add_scores(document: Document, evaluation: Evaluation, *, heading: str = "Scores") -> None:
+    """Append the table of scores and the notes of the evaluation."""
+    document.add_section(heading, scores_table(evaluation), *(notice(note) for note in evaluation.notes))
+
+
+def add_cases(document: Document, evaluation: Evaluation, pictures: Mapping[str, Path]) -> None:
+    """Append the cases worst first: their table, then the pictures of the worst."""
+    ordered = evaluation.worst_first()
+    shown = [case for case in ordered if case.case_id in pictures][:_MOST_PICTURES]
+    without = [case.case_id for case in ordered if case.case_id not in pictures]
+    blocks = [cases_table(evaluation)]
+    blocks += [
+        f'<div class="case"><div class="case-head"><h3>{escape(case.case_id)}</h3>{case_chips(evaluation, case)}</div>'
+        + picture(
+            pictures[case.case_id],
+            alt=f"Image, reference, prediction and errors of {case.case_id}",
+            width=_PICTURE_WIDTH,
+        )
+        + "</div>"
+        for case in shown
+    ]
+    hidden = len(ordered) - len(without) - len(shown)
+    if hidden:
+        blocks.append(notice(f"The {len(shown)} worst cases are shown; {hidden} more have a picture beside this page."))
+    if without:
+        listed = ", ".join(without[:8]) + (f" and {len(without) - 8} more" if len(without) > 8 else "")
+        blocks.append(notice(f"No picture of: {listed}."))
+    lead = f"Worst {score_name(evaluation.main_score)} first."
+    document.add_section("Cases", *blocks, lead=lead)
+
+
+def add_definitions(document: Document, evaluation: Evaluation) -> None:
+    """Append what the scores mean."""
+    lead = "TP, FP, FN: voxels of a class rightly found, wrongly found and missed. A dash is an undefined value."
+    document.add_section("What the scores mean", definitions_table(evaluation), lead=lead)
+
+
+def provenance_block(evaluation: Evaluation) -> str:
+    """Version, choice of slices and the files with their hashes."""
+    provenance = evaluation.provenance
+    pairs = [
+        ("medseg", provenance.medseg_version or "not recorded"),
+        ("Task", evaluation.task),
+        ("Slices", provenance.slices or "all"),
+        ("Classes", ", ".join(f"{label.value} {label.name}" for label in evaluation.labels)),
+    ]
+    if not provenance.inputs:
+        return facts(pairs)
+    rows = [(record.role, record.path, record.sha256) for record in provenance.inputs]
+    inputs = table(("Role", "File", "SHA-256"), rows, numeric_from=3)
+    return facts(pairs) + fold(f"{len(rows)} files and their hashes", inputs)

@@ -1,0 +1,60 @@
+"""Scores, cases and definitions as HTML tables."""
+
+from __future__ import annotations
+
+import math
+
+from medseg.evaluation import CaseScores, Evaluation
+from medseg.evaluation.text import case_columns, definitions_used, number_text, score_name
+from medseg.metrics import definition_of
+from medseg.reports.document import escape, table
+
+_CASE_CHIPS = 4
+
+
+def scores_table(evaluation: Evaluation) -> str:
+    """Each score with its unit, the cases it rests on and those it leaves out."""
+    rows = []
+    for key, mean in evaluation.means.items():
+        unit = definition_of(key).unit
+        pooled = evaluation.pooled.get(key)
+        rows.append(
+            (
+                score_name(key),
+                number_text(mean.value, unit=unit),
+                "" if pooled is None else number_text(pooled, unit=unit),
+                "" if unit == "1" else unit,
+                str(mean.num_cases),
+                str(mean.num_undefined) if mean.num_undefined else "",
+            )
+        )
+    return table(("Score", "Over cases", "All voxels together", "Unit", "Cases", "Undefined"), rows)
+
+
+def cases_table(evaluation: Evaluation) -> str:
+    """The cases, worst first."""
+    keys = case_columns(evaluation)
+    rows = [(case.case_id, *(_value(case, key) for key in keys)) for case in evaluation.worst_first()]
+    return table(("Case", *(score_name(key) for key in keys)), rows)
+
+
+def case_chips(evaluation: Evaluation, case: CaseScores) -> str:
+    """The scores that tell the case apart, as small labels."""
+    keys = case_columns(evaluation)[:_CASE_CHIPS]
+    return "".join(
+        f'<span class="chip">{escape(score_name(key))} <b>{escape(_value(case, key))}</b></span>' for key in keys
+    )
+
+
+def definitions_table(evaluation: Evaluation) -> str:
+    """What each score means and when it is undefined."""
+    rows = []
+    for entry in definitions_used(evaluation).values():
+        unit = "" if entry["unit"] == "1" else f" {entry['unit']}"
+        meaning = f"{entry['meaning']}. {entry['range']}{unit}, {entry['direction']}."
+        rows.append((entry["name"], meaning, entry["undefined"], entry["over_cases"], entry["citation"]))
+    return table(("Score", "Meaning", "Undefined when", "Over cases", "Source"), rows, numeric_from=5)
+
+
+def _value(case: CaseScores, key: str) -> str:
+    return number_text(case.scores.get(key, math.nan), unit=definition_of(key).unit)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
@@ -155,6 +156,8 @@ def _build(architecture: Architecture, *, source: Path) -> nn.Module:
             in_channels=architecture.in_channels,
             num_classes=architecture.num_classes,
             spatial_dims=architecture.spatial_dims,
+            # The fresh weights are overwritten; drawing them must not move anyone's random state.
+            generator=torch.Generator(),
             **architecture.options,
         )
     except (MedsegError, TypeError, ValueError) as error:

@@ -49,12 +49,35 @@ class Dataset(Protocol):
     `spatial_dims` spatial axes; nothing is read from disk but headers before a case's image is asked for.
     """
 
-    name: str
-    labels: LabelTable
-    num_channels: int
-    spatial_dims: int
-    citation: str
-    licence: str
+    @property
+    def name(self) -> str:
+        """Name in the catalogue."""
+        ...
+
+    @property
+    def labels(self) -> LabelTable:
+        """Classes of its reference maps."""
+        ...
+
+    @property
+    def num_channels(self) -> int:
+        """Channels of each image."""
+        ...
+
+    @property
+    def spatial_dims(self) -> int:
+        """Spatial axes of each image, 2 or 3."""
+        ...
+
+    @property
+    def citation(self) -> str:
+        """What to cite; empty for a person's own data."""
+        ...
+
+    @property
+    def licence(self) -> str:
+        """Terms of use, as far as they are known."""
+        ...
 
     def cases(self) -> tuple[Case, ...]:
         """All cases."""

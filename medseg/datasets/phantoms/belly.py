@@ -25,7 +25,7 @@ def paint_belly(canvas: Canvas, patient: Anatomy, torso: Torso, rng: np.random.G
 
 def _free(canvas: Canvas, torso: Torso) -> NDArray[np.bool_]:
     """Voxels of the belly that hold nothing but fat so far."""
-    return torso.belly & (canvas.organs == Organ.BACKGROUND) & (canvas.hu < -50.0)
+    return np.asarray(torso.belly & (canvas.organs == Organ.BACKGROUND) & (canvas.hu < -50.0))
 
 
 def _paint_psoas(canvas: Canvas, patient: Anatomy, torso: Torso) -> None:
@@ -146,7 +146,7 @@ def _paint_colon(canvas: Canvas, torso: Torso, rng: np.random.Generator) -> None
         points = np.column_stack([side * 106.0 + wander[:, 0], -14.0 + wander[:, 1], heights])
         canvas.tube(points, 17.0 + rng.normal(0.0, 1.6, heights.size), 62.0)
         canvas.tube(points, 14.0 + rng.normal(0.0, 1.8, heights.size), -30.0)
-        canvas.tube(points + [0.0, 4.0, 0.0], np.clip(rng.normal(6.0, 3.5, heights.size), 0.5, 10.0), -900.0)
+        canvas.tube(points + np.array([0.0, 4.0, 0.0]), np.clip(rng.normal(6.0, 3.5, heights.size), 0.5, 10.0), -900.0)
     canvas.hu[...] = np.where(free, canvas.hu, outside)
 
 

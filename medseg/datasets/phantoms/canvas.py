@@ -56,7 +56,7 @@ class Canvas:
         return x, y, z
 
     def ellipsoid(
-        self, centre_mm: Sequence[float], semi_axes_mm: Sequence[float], rotation: NDArray[np.float64] | None = None
+        self, centre_mm: ArrayLike, semi_axes_mm: Sequence[float], rotation: NDArray[np.float64] | None = None
     ) -> tuple[Box, NDArray[np.float32]] | None:
         """The box of an ellipsoid and, in it, each voxel's radius: 0 at the centre, 1 on the surface.
 
@@ -67,13 +67,14 @@ class Canvas:
         if box is None:
             return None
         x, y, z = self.coordinates(box)
-        offsets = (x - centre_mm[0], y - centre_mm[1], z - centre_mm[2])
+        centre = np.asarray(centre_mm, dtype=np.float32)
+        offsets = (x - centre[0], y - centre[1], z - centre[2])
         turn = np.eye(3) if rotation is None else rotation
-        radius: NDArray[np.float32] | float = 0.0
+        squared = np.zeros((1, 1, 1), dtype=np.float32)
         for j, length in enumerate(semi_axes_mm):
             along = sum(np.float32(turn[i, j] / length) * offsets[i] for i in range(3) if turn[i, j] != 0)
-            radius = radius + along * along
-        return box, np.sqrt(np.asarray(radius, dtype=np.float32))
+            squared = np.asarray(squared + along * along, dtype=np.float32)
+        return box, np.sqrt(squared)
 
     def paint(self, box: Box, mask: NDArray[np.bool_], hu: float, organ: int | None = None) -> None:
         """Set the voxels of `mask` to `hu`, and to `organ` where one is given."""
@@ -105,13 +106,14 @@ class Canvas:
         u, v, w = axis.astype(np.float32)
         distance = np.sqrt((dx - share * u) ** 2 + (dy - share * v) ** 2 + (dz - share * w) ** 2)
         width = np.float32(min(self.to_patient.spacing_mm))
-        filled = np.clip((radius - distance) / width + 0.5, 0.0, min(1.0, (2 * radius / width) ** 2))
+        most = min(1.0, float((2 * radius / width) ** 2))
+        filled = np.clip((radius - distance) / width + 0.5, 0.0, most)
         self.hu[box] += filled * (np.float32(hu) - self.hu[box])
         if organ:
             self.organs[box][distance < radius] = organ
 
 
-def _coordinate(affine: Affine, axis: int, shape: tuple[int, int, int]) -> NDArray[np.float32]:
+def _coordinate(affine: Affine, axis: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """World coordinate `axis` of each voxel; array axes that do not change it stay of length 1."""
     total = np.full((1, 1, 1), affine.matrix[axis, 3], dtype=np.float64)
     for array_axis, size in enumerate(shape):

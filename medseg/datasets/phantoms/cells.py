@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +42,7 @@ class _Cell:
 def cells_phantom(
     rng: np.random.Generator,
     *,
-    shape: tuple[int, int] = (256, 256),
+    shape: Sequence[int] = (256, 256),
     coverage: float = 0.45,
     mean_radius_voxel: float = 13.0,
     noise: float = 1.0,
@@ -63,21 +64,25 @@ def cells_phantom(
         InputError: a size, coverage or radius that no picture can have.
     """
     _check_arguments(shape, coverage=coverage, mean_radius_voxel=mean_radius_voxel)
-    cells = _draw_cells(rng, shape, coverage=coverage, mean_radius=mean_radius_voxel)
-    numbers, nearness = _rasterise(cells, shape)
+    size = (int(shape[0]), int(shape[1]))
+    cells = _draw_cells(rng, size, coverage=coverage, mean_radius=mean_radius_voxel)
+    numbers, nearness = _rasterise(cells, size)
     numbers = _without_fragments(numbers)
     light = _cell_light(rng, cells, numbers, nearness)
     counts = _camera(rng, light, noise=noise)
-    kept, numbers = np.unique(numbers, return_inverse=True)
-    if kept[0] != 0:
-        numbers = numbers + 1
-    instances = numbers.reshape(shape).astype(np.uint16)
+    instances = _numbered_without_gaps(numbers)
     affine = Affine(
         [[0.0, PIXEL_SIZE_MM, 0.0], [PIXEL_SIZE_MM, 0.0, 0.0], [0.0, 0.0, 1.0]], frame=WorldFrame.RAS
     )  # array axes are y, x; world axes are x, y
     metadata = ImageMetadata(modality="GM", value_unit="counts", notes=("generated picture, not a real sample",))
     image = Image(counts[np.newaxis], affine, "CYX", metadata)
     return image, LabelMap(instances, affine, "YX", CELL_LABELS, LabelKind.INSTANCES)
+
+
+def _numbered_without_gaps(numbers: NDArray[np.int32]) -> NDArray[np.uint16]:
+    kept, index = np.unique(numbers, return_inverse=True)
+    first = 0 if kept[0] == 0 else 1
+    return np.asarray(index.reshape(numbers.shape) + first, dtype=np.uint16)
 
 
 def cell_mask(instances: LabelMap) -> LabelMap:
@@ -90,7 +95,7 @@ def cell_mask(instances: LabelMap) -> LabelMap:
     return LabelMap(mask.astype(np.uint8), instances.affine, instances.axes, CELL_LABELS)
 
 
-def _check_arguments(shape: tuple[int, int], *, coverage: float, mean_radius_voxel: float) -> None:
+def _check_arguments(shape: Sequence[int], *, coverage: float, mean_radius_voxel: float) -> None:
     if len(shape) != 2 or min(shape) < 32:
         message = f"cells phantom: expected two sizes of at least 32 pixels, got {tuple(shape)}."
         raise InputError(message)
@@ -276,7 +281,7 @@ def _camera(rng: np.random.Generator, light: NDArray[np.float32], *, noise: floa
         photons = photons + noise * np.sqrt(photons) * rng.standard_normal(shape, dtype=np.float32)
         photons = photons + noise * 3.0 * rng.standard_normal(shape, dtype=np.float32)
     offset, gain = 100.0, rng.uniform(4.0, 5.5)
-    return np.clip(np.rint(offset + gain * photons), 0, _HIGHEST_COUNT).astype(np.uint16)
+    return np.asarray(np.clip(np.rint(offset + gain * photons), 0, _HIGHEST_COUNT), dtype=np.uint16)
 
 
 def _lamp(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:

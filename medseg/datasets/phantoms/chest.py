@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -128,5 +130,5 @@ def _paint_airways(canvas: Canvas) -> None:
         _tube(canvas, points, radius, -985.0)
 
 
-def _tube(canvas: Canvas, points: list[tuple[float, ...]], radius: float, hu: float, *, organ: int = 0) -> None:
+def _tube(canvas: Canvas, points: Sequence[Sequence[float]], radius: float, hu: float, *, organ: int = 0) -> None:
     canvas.tube(np.array(points, dtype=np.float64), np.full(len(points), radius), hu, organ)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -29,9 +31,9 @@ _LOWEST_HU, _HIGHEST_HU = -1024, 3071
 def ct_phantom(
     rng: np.random.Generator,
     *,
-    shape: tuple[int, int, int] = (160, 160, 64),
-    spacing_mm: tuple[float, float, float] = (2.4, 2.4, 5.0),
-    lesion_fraction: tuple[float, float] = (1e-4, 8e-4),
+    shape: Sequence[int] = (160, 160, 64),
+    spacing_mm: Sequence[float] = (2.4, 2.4, 5.0),
+    lesion_fraction: Sequence[float] = (1e-4, 8e-4),
     noise_hu: float = 13.0,
     tilt_degrees: float = 0.0,
     organs: bool = False,
@@ -56,7 +58,7 @@ def ct_phantom(
     Raises:
         InputError: a shape, spacing or share that no such volume can have.
     """
-    _check_arguments(shape, spacing_mm=spacing_mm, lesion_fraction=lesion_fraction)
+    _check_arguments(shape, spacing_mm=spacing_mm, lesion_fraction=(lesion_fraction[0], lesion_fraction[1]))
     grid = _draw_grid(rng, shape, spacing_mm, tilt_degrees=tilt_degrees)
     field_of_view = min(shape[0] * spacing_mm[0], shape[1] * spacing_mm[1])
     patient = draw_anatomy(rng, field_of_view_mm=field_of_view)
@@ -65,7 +67,7 @@ def ct_phantom(
     paint_chest(canvas, patient, torso, rng)
     paint_belly(canvas, patient, torso, rng)
     canvas.organs[~torso.body] = Organ.BACKGROUND
-    lesions = paint_lesions(canvas, patient, rng, fraction=lesion_fraction)
+    lesions = paint_lesions(canvas, patient, rng, fraction=(lesion_fraction[0], lesion_fraction[1]))
     hu = _scan(canvas, torso, rng, noise_hu=noise_hu)
     values = canvas.organs if organs else (canvas.organs == Organ.LESION).astype(np.uint8)
     metadata = ImageMetadata(modality="CT", value_unit="HU", notes=("generated CT, not a real patient",))
@@ -76,9 +78,7 @@ def ct_phantom(
     )
 
 
-def _check_arguments(
-    shape: tuple[int, int, int], *, spacing_mm: tuple[float, float, float], lesion_fraction: tuple[float, float]
-) -> None:
+def _check_arguments(shape: Sequence[int], *, spacing_mm: Sequence[float], lesion_fraction: Sequence[float]) -> None:
     if len(shape) != 3 or shape[0] < 48 or shape[1] < 48 or shape[2] < 8:
         message = f"CT phantom: expected a shape of at least (48, 48, 8) voxels, got {tuple(shape)}."
         raise InputError(message)
@@ -92,8 +92,8 @@ def _check_arguments(
 
 def _draw_grid(
     rng: np.random.Generator,
-    shape: tuple[int, int, int],
-    spacing_mm: tuple[float, float, float],
+    shape: Sequence[int],
+    spacing_mm: Sequence[float],
     *,
     tilt_degrees: float,
 ) -> Grid:
@@ -106,7 +106,9 @@ def _draw_grid(
     middle = np.array([0.0, 0.0, np.round(rng.uniform(-900, -200), 1)])  # the table's travel, as scanners count it
     half = (np.asarray(shape) - 1) / 2 * np.asarray(spacing_mm)
     origin = np.round(middle - direction @ half, 3)
-    return Grid(shape, Affine.from_spacing(spacing_mm, frame=WorldFrame.RAS, origin_mm=origin, direction=direction))
+    return Grid(
+        tuple(shape), Affine.from_spacing(spacing_mm, frame=WorldFrame.RAS, origin_mm=origin, direction=direction)
+    )
 
 
 def _rotation(axis: int, angle: float) -> NDArray[np.float64]:
@@ -136,7 +138,7 @@ def _scan(canvas: Canvas, torso: Torso, rng: np.random.Generator, *, noise_hu: f
         strength = 0.35 + 0.75 * np.clip(torso.depth_mm / 90.0, 0.0, 1.0)
         hu += noise_hu * strength * _scanner_noise(rng, hu.shape)
     _blank_outside_circle(hu)
-    return np.clip(np.rint(hu), _LOWEST_HU, _HIGHEST_HU).astype(np.int16)
+    return np.asarray(np.clip(np.rint(hu), _LOWEST_HU, _HIGHEST_HU), dtype=np.int16)
 
 
 def _tissue_texture(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -140,7 +140,7 @@ def _paint(
 ) -> Lesion | None:
     centre, semi_axes, turn = place
     hu = patient.hu(_HOSTS[organ]) + float(rng.uniform(-12, 12))
-    found = canvas.ellipsoid(tuple(centre), tuple(semi_axes), turn)
+    found = canvas.ellipsoid(centre, tuple(semi_axes), turn)
     if found is None:
         return None
     box, radius = found

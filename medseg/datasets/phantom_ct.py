@@ -10,12 +10,13 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from medseg.config import Config
 from medseg.datasets.case import Case
-from medseg.datasets.generated import Plan, ensure_cases, make_plans
+from medseg.datasets.generated import Plan, ensure_cases, make_plans, settings_digest
 from medseg.datasets.listed import ListedDataset
 from medseg.datasets.phantoms import CT_LABELS, CT_ORGAN_LABELS, ct_phantom
 from medseg.files import write_text_atomically
 from medseg.images import Image
 from medseg.io import write_image, write_label_map
+from medseg.io.dicom import write_series
 from medseg.io.source import ImageSource, LabelSource
 
 NAME = "phantom_ct"
@@ -86,7 +87,7 @@ def open_phantom_ct(root: Path, options: PhantomCtOptions) -> ListedDataset:
             tilt_degrees=options.tilt_degrees,
             organs=options.organs,
         )
-        _write_volume(image, folder / _IMAGE_NAME[options.format], plan=plan, seed=options.seed)
+        _write_volume(image, folder / _IMAGE_NAME[options.format], plan=plan, options=options)
         write_label_map(label_map, folder / "labels.nii.gz", source=image)
         truth = {"lesions": label_map.metadata.extra["lesions"]}
         write_text_atomically(folder / "truth.json", json.dumps(truth, indent=1) + "\n")
@@ -104,11 +105,17 @@ def open_phantom_ct(root: Path, options: PhantomCtOptions) -> ListedDataset:
     return ListedDataset(NAME, table, 1, 3, "", LICENCE, cases, splits)
 
 
-def _write_volume(image: Image, path: Path, *, plan: Plan, seed: int) -> None:
-    if path.suffix:
+def _write_volume(image: Image, path: Path, *, plan: Plan, options: PhantomCtOptions) -> None:
+    if options.format == "nifti":
         write_image(image, path)
         return
-    from medseg.io.dicom import write_series
-
-    part, index = plan.key
-    write_series(image, path, uid_seed=(seed * 3 + part) * 100_000 + index)
+    # Other settings make another patient, so nothing may share a UID with this one.
+    digest = settings_digest({**options.content(), "case": plan.case_id})
+    write_series(
+        image,
+        path,
+        uid_seed=int(digest, 16),
+        patient_id=f"MEDSEG-{digest.upper()}",
+        patient_name=f"Phantom^{plan.case_id}",
+        series_description="medseg CT phantom",
+    )

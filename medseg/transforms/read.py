@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from monai.transforms.transform import Transform
+from numpy.typing import NDArray
 
 from medseg.errors import GeometryError, ImageFormatError, InputError
 from medseg.geometry import check_same_grid
@@ -94,8 +95,9 @@ def on_grid_of(image: Image, label_map: LabelMap, *, names: tuple[str, str]) -> 
     return label_map.replace(affine=image.affine)
 
 
-def _finite_float32(array: np.ndarray, *, name: str) -> np.ndarray:
-    converted = array.astype(np.float32, copy=False)
+def _finite_float32(array: NDArray, *, name: str) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # values beyond float32 become infinite and are refused below
+        converted = array.astype(np.float32, copy=False)
     if np.issubdtype(array.dtype, np.integer) or array.dtype == np.bool_:
         return converted
     broken = int(converted.size - np.count_nonzero(np.isfinite(converted)))

@@ -16,13 +16,15 @@ from medseg.transforms.read import Sample
 class ToTensors(Transform):
     """The sample as MetaTensors: "image" (C, *spatial) float32, "label" (1, *spatial), "weights" (1, *spatial).
 
-    Each carries the affine of its grid (world RAS). The label's values are class indices, positions in its table.
+    Each carries the affine of its grid (world RAS). The label's values are class indices, positions in its table. The
+    image's notes, for the person who uses the result, are in `meta["notes"]`.
     """
 
     def __call__(self, data: Mapping[str, Any]) -> Sample:
         """Convert all that is there."""
         sample = dict(data)
         sample["image"] = to_metatensor(data["image"])
+        sample["image"].meta["notes"] = data["image"].metadata.notes
         if "label" in data:
             label_map = data["label"].replace(array=class_indices(data["label"]), kind=LabelKind.SEMANTIC)
             sample["label"] = to_metatensor(label_map)

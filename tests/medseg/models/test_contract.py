@@ -1,0 +1,184 @@
+"""Every network against the contract of SegmentationNetwork; a new network is one line in CASES."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from monai.data import MetaTensor
+
+from medseg.errors import ConfigError, GeometryError, InputError
+from medseg.models import SegmentationNetwork, available_models, build_model
+
+
+@dataclass(frozen=True)
+class NetworkCase:
+    """A small network and a size it takes."""
+
+    name: str
+    size: tuple[int, ...]
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def build(self, *, in_channels: int = 1, num_classes: int = 3) -> SegmentationNetwork:
+        generator = torch.Generator().manual_seed(0)
+        return build_model(
+            self.name,
+            in_channels=in_channels,
+            num_classes=num_classes,
+            spatial_dims=len(self.size),
+            generator=generator,
+            **self.options,
+        )
+
+    def images(self, *, batch: int = 1, in_channels: int = 1) -> torch.Tensor:
+        return torch.randn(batch, in_channels, *self.size, generator=torch.Generator().manual_seed(1))
+
+
+SMALL = {"width": 4, "depth": 3}
+CASES = {
+    "unet_2015": NetworkCase("unet_2015", (188, 204), {"width": 2, "dropout": 0.2}),
+    "unet_2015-same": NetworkCase("unet_2015", (32, 48), {"width": 2, "padding": "same"}),
+    "unet": NetworkCase("unet", (16, 24), SMALL),
+    "unet-dropout": NetworkCase("unet", (16, 24), SMALL | {"dropout": 0.3}),
+    "unet-residual": NetworkCase("unet", (16, 24), SMALL | {"residual": True}),
+    "unet-residual-unnormalised": NetworkCase("unet", (16, 24), SMALL | {"residual": True, "norm": "none"}),
+    "unet-instance": NetworkCase("unet", (16, 24), SMALL | {"norm": "instance"}),
+    "unet-group": NetworkCase("unet", (16, 24), SMALL | {"norm": "group"}),
+    "unet-linear": NetworkCase("unet", (16, 24), SMALL | {"upsample": "linear"}),
+    "unet-deep": NetworkCase("unet", (16, 24), {"channels": [3, 5, 6, 8], "deep_supervision": True}),
+    "unet-3d": NetworkCase("unet", (8, 12, 16), SMALL),
+    "unet-3d-thick-slices": NetworkCase("unet", (16, 8, 5), SMALL | {"strides": [[2, 2, 1], [2, 2, 1]]}),
+    "unet-3d-everything": NetworkCase(
+        "unet",
+        (16, 16, 4),
+        {
+            "channels": [4, 6, 8, 8],
+            "strides": [[2, 2, 1], 2, [2, 1, 2]],
+            "residual": True,
+            "norm": "instance",
+            "upsample": "linear",
+            "deep_supervision": True,
+            "dropout": 0.1,
+        },
+    ),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest) -> NetworkCase:
+    return CASES[request.param]
+
+
+def test_every_known_network_has_a_case():
+    assert {case.name for case in CASES.values()} == set(available_models())
+
+
+def test_logits_have_a_channel_for_each_class_and_the_promised_size(case):
+    network = case.build()
+    logits = network(case.images(batch=2))
+    assert isinstance(logits, torch.Tensor)
+    assert logits.shape == (2, 3, *(size - 2 * network.context_voxels for size in case.size))
+    assert logits.dtype == torch.float32
+
+
+def test_forward_returns_plain_logits_in_evaluation_mode_too(case):
+    network = case.build().eval()
+    with torch.no_grad():
+        logits = network(case.images())
+        output = network.forward_with_auxiliary(case.images())
+    torch.testing.assert_close(logits, output.logits, rtol=0, atol=0)
+    assert bool(output.auxiliary) == network.has_auxiliary_heads
+
+
+def test_gradient_reaches_every_parameter(case):
+    network = case.build()
+    output = network.forward_with_auxiliary(case.images(batch=2))
+    sum(logits.square().mean() for logits in (output.logits, *output.auxiliary)).backward()
+    without = [
+        name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.isfinite().all()
+    ]
+    assert without == []
+
+
+def test_evaluation_depends_on_the_input_alone(case):
+    network = case.build().eval()
+    with torch.no_grad():
+        first, second = network(case.images()), network(case.images())
+        pair = network(torch.cat([case.images(), -case.images()]))
+    assert torch.equal(first, second)
+    torch.testing.assert_close(pair[:1], first, rtol=1e-4, atol=1e-4)
+
+
+def test_a_batch_of_one_can_be_trained(case):
+    logits = case.build().train()(case.images(batch=1))
+    assert logits.isfinite().all()
+
+
+def test_same_generator_same_weights(case):
+    first, second = case.build().state_dict(), case.build().state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_weights_load_into_a_second_network(case):
+    network, other = case.build().eval(), case.build().eval()
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.zero_()
+        other.load_state_dict(network.state_dict())
+        assert torch.equal(network(case.images()), other(case.images()))
+    assert all(weight.is_contiguous() for weight in network.state_dict().values())
+
+
+def test_several_channels_are_taken(case):
+    network = case.build(in_channels=3, num_classes=2)
+    assert network(case.images(in_channels=3, batch=2)).shape[1] == 2
+
+
+def test_metatensor_goes_in_and_a_plain_tensor_comes_out(case):
+    network = case.build().eval()
+    with torch.no_grad():
+        logits = network(MetaTensor(case.images()))
+        assert type(logits) is torch.Tensor
+        assert torch.equal(logits, network(case.images()))
+
+
+def test_bf16_autocast_gives_nearly_the_same_logits(case):
+    network = case.build().eval()
+    with torch.no_grad():
+        exact = network(case.images())
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rounded = network(case.images())
+    assert (rounded.float() - exact).abs().mean() < 0.05 * exact.abs().max()
+
+
+def test_sizes_step_by_the_divisor(case):
+    network = case.build()
+    network.check_input_size([size + network.size_divisor for size in case.size])
+    assert all(network.size_divisor % step == 0 for step in network.input_size.divisor)
+    assert network.size_divisor == math.lcm(*network.input_size.divisor)
+
+
+def test_a_wrong_size_is_refused_with_the_next_right_one(case):
+    network = case.build()
+    wrong = (case.size[0] - 1, *case.size[1:])
+    right = " x ".join(str(size) for size in case.size)
+    with pytest.raises(GeometryError, match=rf"does not fit; an axis may have .*choose a patch size of {right}\.$"):
+        network(torch.zeros(1, 1, *wrong))
+
+
+def test_wrong_channels_axes_and_numbers_are_refused(case):
+    network = case.build()
+    with pytest.raises(InputError, match=r"expected images of shape \(batch, 1, x, y.*got \(1, 2, "):
+        network(case.images(in_channels=2))
+    with pytest.raises(InputError, match="expected images of shape"):
+        network(case.images()[0])
+    with pytest.raises(InputError, match=r"expected floating-point images, got torch.uint8. Convert them"):
+        network(case.images().to(torch.uint8))
+
+
+def test_an_unknown_option_is_refused_with_its_path_and_the_known_ones(case):
+    with pytest.raises(
+        ConfigError, match=r"^model\.options\.widht is not a known option\. Did you mean 'width'\? Known: "
+    ):
+        build_model(case.name, in_channels=1, num_classes=2, spatial_dims=len(case.size), widht=3)

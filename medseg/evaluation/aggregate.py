@@ -12,6 +12,7 @@ from medseg.errors import InputError
 from medseg.evaluation.provenance import Provenance, medseg_version
 from medseg.evaluation.result import CaseScores, Evaluation, MeanScore, all_keys
 from medseg.evaluation.scores import REGION_SCORES, overlap_scores
+from medseg.evaluation.text import score_name
 from medseg.images import Label, LabelTable
 from medseg.metrics import RegionOverlap
 from medseg.metrics.overlap import mean_of_defined
@@ -109,5 +110,5 @@ def _undefined_note(means: Mapping[str, MeanScore], num_cases: int) -> tuple[str
     keys = [key for key, mean in means.items() if mean.num_undefined]
     if not keys:
         return ()
-    parts = ", ".join(f"{key} in {means[key].num_undefined}" for key in keys)
+    parts = "; ".join(f"{score_name(key)} in {means[key].num_undefined}" for key in keys)
     return (f"Undefined and left out of the means, of {num_cases} cases: {parts}.",)

@@ -36,6 +36,12 @@ def score_name(key: str) -> str:
     return f"{name}, {label}" if label else name
 
 
+def score_heading(key: str) -> str:
+    """Name of a score with its unit, for the head of a column."""
+    unit = definition_of(key).unit
+    return score_name(key) if unit == "1" else f"{score_name(key)} ({unit})"
+
+
 def definitions_used(evaluation: Evaluation) -> dict[str, dict[str, str]]:
     """What each score of the evaluation means, by key without its class."""
     keys = dict.fromkeys(key.partition("/")[0] for key in evaluation.means)
@@ -101,7 +107,7 @@ def _scores_block(evaluation: Evaluation) -> str:
             (
                 score_name(key),
                 number_text(mean.value, unit=unit),
-                "" if unit == "1" else unit,
+                unit,
                 str(mean.num_cases),
                 str(mean.num_undefined) if mean.num_undefined else "",
                 "" if pooled is None else number_text(pooled, unit=unit),
@@ -112,7 +118,7 @@ def _scores_block(evaluation: Evaluation) -> str:
 
 def _cases_block(evaluation: Evaluation) -> str:
     keys = case_columns(evaluation)
-    rows = [("case (worst first)", *(score_name(key) for key in keys))]
+    rows = [("case (worst first)", *(score_heading(key) for key in keys))]
     rows += [(case.case_id, *_case_numbers(case, keys)) for case in evaluation.worst_first()]
     return _aligned(rows)
 

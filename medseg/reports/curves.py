@@ -12,6 +12,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 _INK, _LINE = "#010203", "#010204"
 _SERIES = ("#010205", "#010206", "#010207", "#010208", "#010209", "#010210")
@@ -57,7 +58,7 @@ def line_chart(
     """
     salt = "-".join([x_label, *(line.name for line in series)])
     with mpl.rc_context({**_SVG_SETTINGS, "svg.hashsalt": salt}):
-        figure = Figure(figsize=(5.6, 2.9), layout="constrained")
+        figure = Figure(figsize=(4.5, 2.7), layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.add_subplot()
         _draw_lines(axes, series)
@@ -65,6 +66,8 @@ def line_chart(
             axes.axvline(marked_x, color=_INK, linewidth=0.8, linestyle=(0, (3, 3)))
         if log_scale and all(value > 0 for line in series for value in line.y if value == value):  # noqa: PLR0124 - nan
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         _dress(axes, x_label)
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})

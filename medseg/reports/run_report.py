@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from medseg.config import read_yaml
 from medseg.errors import InputError, MedsegError
@@ -20,6 +20,8 @@ from medseg.reports.curves import Series, line_chart, smoothed
 from medseg.reports.document import Card, Document, cards, escape, facts, fold, notice, picture, preformatted
 from medseg.reports.run_log import VALIDATION_PREFIX, RunLog, read_run_log
 from medseg.reports.sections import add_cases, add_definitions, add_scores, provenance_block, score_cards
+
+T = TypeVar("T")
 
 _CHARTED_SCORES = ("mean_dice", "mean_iou", "v_rand", "v_info", "pixel_accuracy")
 _MOST_PREVIEWS = 8
@@ -41,9 +43,9 @@ def write_run_report(run_dir: Path) -> Path:
     if not run_dir.is_dir():
         message = f"{run_dir}: expected the folder of a training run, there is none."
         raise InputError(message)
-    recipe, recipe_problem = _attempt(lambda: read_yaml(run_dir / "config.yaml"))
-    log, log_problem = _attempt(lambda: read_run_log(run_dir / "log.csv"))
-    evaluation, evaluation_problem = _attempt(lambda: _read_evaluation(run_dir / "metrics.json"))
+    recipe, recipe_problem = _attempt(lambda: read_yaml(run_dir / "config.yaml"), run_dir)
+    log, log_problem = _attempt(lambda: read_run_log(run_dir / "log.csv"), run_dir)
+    evaluation, evaluation_problem = _attempt(lambda: _read_evaluation(run_dir / "metrics.json"), run_dir)
     document = Document(
         str((recipe or {}).get("name") or run_dir.name), _subtitle(recipe), kicker="medseg training run"
     )
@@ -64,12 +66,12 @@ def write_run_report(run_dir: Path) -> Path:
     return report
 
 
-def _attempt(read: Any) -> tuple[Any, str]:
-    """What `read` gives, or None and why not."""
+def _attempt(read: Callable[[], T], run_dir: Path) -> tuple[T | None, str]:
+    """What `read` gives, or None and why not; files are named as they lie in the run folder."""
     try:
         return read(), ""
     except MedsegError as error:
-        return None, str(error)
+        return None, str(error).replace(f"{run_dir}/", "")
 
 
 def _read_evaluation(path: Path) -> Evaluation:
@@ -145,9 +147,7 @@ def _score_chart(log: RunLog, monitor: str | None) -> str:
     if monitor in names:
         steps, values = log.points(f"{VALIDATION_PREFIX}{monitor}")
         best = steps[max(range(len(values)), key=values.__getitem__)]
-    heading = "Validation scores"
-    if best is not None:
-        heading += f" (dashed: best {_chart_name(str(monitor))}, step {best:,.0f})"
+    heading = "Validation scores" if best is None else f"Validation scores; dashed: best at step {best:,.0f}"
     return _chart(heading, line_chart(lines, x_label="step", marked_x=best))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from medseg.evaluation import CaseScores, Evaluation
-from medseg.evaluation.text import case_columns, definitions_used, number_text, score_name
+from medseg.evaluation.text import case_columns, definitions_used, number_text, score_heading, score_name
 from medseg.metrics import definition_of
 from medseg.reports.document import escape, table
 
@@ -14,28 +14,27 @@ _CASE_CHIPS = 4
 
 def scores_table(evaluation: Evaluation) -> str:
     """Each score with its unit, the cases it rests on and those it leaves out."""
+    leaves_out = any(mean.num_undefined for mean in evaluation.means.values())
     rows = []
     for key, mean in evaluation.means.items():
         unit = definition_of(key).unit
         pooled = evaluation.pooled.get(key)
-        rows.append(
-            (
-                score_name(key),
-                number_text(mean.value, unit=unit),
-                "" if pooled is None else number_text(pooled, unit=unit),
-                "" if unit == "1" else unit,
-                str(mean.num_cases),
-                str(mean.num_undefined) if mean.num_undefined else "",
-            )
+        row = (
+            score_heading(key),
+            number_text(mean.value, unit=unit),
+            "" if pooled is None else number_text(pooled, unit=unit),
+            str(mean.num_cases),
         )
-    return table(("Score", "Over cases", "All voxels together", "Unit", "Cases", "Undefined"), rows)
+        rows.append((*row, str(mean.num_undefined or "")) if leaves_out else row)
+    headings = ("Score", "Over cases", "All voxels together", "Cases")
+    return table((*headings, "Undefined in") if leaves_out else headings, rows)
 
 
 def cases_table(evaluation: Evaluation) -> str:
     """The cases, worst first."""
     keys = case_columns(evaluation)
     rows = [(case.case_id, *(_value(case, key) for key in keys)) for case in evaluation.worst_first()]
-    return table(("Case", *(score_name(key) for key in keys)), rows)
+    return table(("Case", *(score_heading(key) for key in keys)), rows)
 
 
 def case_chips(evaluation: Evaluation, case: CaseScores) -> str:

@@ -101,13 +101,18 @@ def bundle_inference(manifest: PackageManifest, *, network: nn.Module) -> dict[s
     _check_plain(settings, path="architecture")
     _check_plain(transforms, path="transforms")
     return {
-        "imports": ["$import torch", "$import pathlib", "$import safetensors.torch", "$import medseg.io"],
+        "imports": [
+            "$import torch",
+            "$from pathlib import Path",
+            "$from safetensors.torch import load_file",
+            "$from medseg.io import list_inputs",
+        ],
         "bundle_root": ".",
         "dataset_dir": "$@bundle_root + '/input'",
         "output_dir": "$@bundle_root + '/output'",
         "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
         "network_def": {"_target_": "medseg.models.build_model", **settings},
-        "weights": "$safetensors.torch.load_file(@bundle_root + '/models/model.safetensors')",
+        "weights": "$load_file(@bundle_root + '/models/model.safetensors')",
         "inferer": _inferer(manifest, network),
         "preprocessing": {
             "_target_": "Compose",
@@ -115,7 +120,7 @@ def bundle_inference(manifest: PackageManifest, *, network: nn.Module) -> dict[s
         },
         "dataset": {
             "_target_": "Dataset",
-            "data": "$[{'image': path} for path in medseg.io.list_inputs(pathlib.Path(@dataset_dir))]",
+            "data": "$[{'image': path} for path in list_inputs(Path(@dataset_dir))]",
             "transform": "@preprocessing",
         },
         "postprocessing": {

@@ -17,7 +17,7 @@ class ObjectRow:
     """One object.
 
     Attributes:
-        object_id: from 1, in the order of the classes, then of the object's first voxel.
+        object_id: from 1, in the order of the classes, then of the object's first voxel; in an instance map its value.
         label: name of its class.
         voxels: number of voxels.
         volume_mm3: volume; None for 2-D objects and where the voxel size is not known.
@@ -61,7 +61,9 @@ def measure_objects(
     if label_map.kind is LabelKind.INSTANCES:
         names = [label.name for label in label_map.labels.foreground]
         name = names[0] if len(names) == 1 else "object"
-        return tuple(_measure(label_map, np.asarray(label_map.array), name, first_id=1, image=image, maps=confidence))
+        return tuple(
+            _measure(label_map, np.asarray(label_map.array), name, first_id=None, image=image, maps=confidence)
+        )
     rows: list[ObjectRow] = []
     structure = np.ones((3,) * label_map.affine.ndim, dtype=bool)
     for label in label_map.labels.foreground:
@@ -76,11 +78,14 @@ def _measure(
     components: NDArray[np.integer],
     name: str,
     *,
-    first_id: int,
+    first_id: int | None,
     image: Image | None,
     maps: NDArray[np.floating] | None,
 ) -> list[ObjectRow]:
-    """Rows of the non-zero values of `components`, from sums over the foreground voxels only."""
+    """Rows of the non-zero values of `components`, from sums over the foreground voxels only.
+
+    They are numbered from `first_id` on, or by their values where that is None.
+    """
     places = np.nonzero(components)
     numbers = np.asarray(components[places], dtype=np.int64)
     if numbers.size == 0:
@@ -96,7 +101,7 @@ def _measure(
         centroid = tuple(float(means[value]) for means in centroids)
         rows.append(
             ObjectRow(
-                object_id=first_id + len(rows),
+                object_id=value if first_id is None else first_id + len(rows),
                 label=name,
                 voxels=int(counts[value]),
                 **_sizes(label_map, int(counts[value])),

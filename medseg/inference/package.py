@@ -151,15 +151,15 @@ def _read_weights(path: Path, *, sha256: str) -> dict[str, Tensor]:
 
 def _build(architecture: Architecture, *, source: Path) -> nn.Module:
     try:
-        return build_model(
-            architecture.name,
-            in_channels=architecture.in_channels,
-            num_classes=architecture.num_classes,
-            spatial_dims=architecture.spatial_dims,
-            # The fresh weights are overwritten; drawing them must not move anyone's random state.
-            generator=torch.Generator(),
-            **architecture.options,
-        )
+        # The fresh weights are overwritten; drawing them must not move anyone's random state.
+        with torch.random.fork_rng(devices=[]):
+            return build_model(
+                architecture.name,
+                in_channels=architecture.in_channels,
+                num_classes=architecture.num_classes,
+                spatial_dims=architecture.spatial_dims,
+                **architecture.options,
+            )
     except (MedsegError, TypeError, ValueError) as error:
         message = (
             f"{source}: this medseg cannot build its network {architecture.name!r}: {error} "
@@ -170,14 +170,14 @@ def _build(architecture: Architecture, *, source: Path) -> nn.Module:
 
 def _check_fit(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, source: Path) -> None:
     missing = [name for name in expected if name not in weights]
-    extra = [name for name in weights if name not in expected]
+    extra = sorted(name for name in weights if name not in expected)
     problems = [
         f"{len(names)} {what} ({names[0]})" for what, names in (("missing", missing), ("unknown", extra)) if names
     ]
     problems += [
-        f"{name} has shape {tuple(tensor.shape)}, the network has {tuple(expected[name].shape)}"
-        for name, tensor in weights.items()
-        if name in expected and tensor.shape != expected[name].shape
+        f"{name} has shape {tuple(weights[name].shape)}, the network has {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in weights and tensor.shape != weights[name].shape
     ]
     if problems:
         message = f"{source}: the weights do not fit the network of the manifest: {'; '.join(problems[:3])}."

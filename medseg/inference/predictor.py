@@ -179,12 +179,6 @@ class Predictor:
                 f"({image.axes}). Give the whole stack as one file, or use a 2-D model."
             )
             raise GeometryError(message)
-        if "Z" not in image.axes:
-            message = (
-                f"{name}: the model {self.manifest.name} takes 2-D images and goes through volumes along z, "
-                f"but the axes {image.axes} have none. Name them with --axes."
-            )
-            raise GeometryError(message)
         return image.axes.index("Z") - 1
 
     def _finish(self, image: Image, restored: Restored, *, notes: tuple[str, ...]) -> Prediction:

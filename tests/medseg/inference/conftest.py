@@ -94,9 +94,11 @@ def make_predictor(make_manifest) -> Callable[..., Predictor]:
 def make_image() -> Callable[..., Image]:
     def make(array: np.ndarray, *, affine: Affine | None = None, axes: str | None = None, **metadata: Any) -> Image:
         n = array.ndim
-        if affine is None:
-            affine = Affine.from_spacing(np.arange(1, n + 1) * 0.5, frame=WorldFrame.RAS, origin_mm=np.arange(n) * 10.0)
         letters = axes or ("CYX" if n == 2 else "CXYZ")
+        if affine is None:
+            direction = np.eye(n)[:, ["XYZ".index(letter) for letter in letters[1:]]]
+            spacing, origin = np.arange(1, n + 1) * 0.5, np.arange(n) * 10.0
+            affine = Affine.from_spacing(spacing, frame=WorldFrame.RAS, origin_mm=origin, direction=direction)
         return Image(array[np.newaxis], affine=affine, axes=letters, metadata=ImageMetadata(**metadata))
 
     return make

@@ -195,7 +195,7 @@ class TestErrors:
             run(nn.Identity(), image, (8, 8))
 
     def test_nan_in_the_answer_is_named(self):
-        with pytest.raises(ModelPackageError, match="answered with NaN or infinity.*fp32"):
+        with pytest.raises(ModelPackageError, match=r"answered with NaN or infinity.*fp32"):
             run(_Answer(lambda x: x / 0.0), noise(1, 8, 8), (8, 8))
 
     def test_an_answer_of_the_wrong_size_is_named(self):

@@ -1,0 +1,54 @@
+"""From the network's grid back to the image's."""
+
+import numpy as np
+import torch
+
+from medseg.geometry import Affine, Grid, WorldFrame
+from medseg.geometry.orientation import AxisReordering
+from medseg.inference.restore import reordering_between, restore
+
+
+def grid(shape, spacing, **more) -> Grid:
+    return Grid(shape, Affine.from_spacing(spacing, frame=WorldFrame.RAS, **more))
+
+
+def test_a_flip_and_a_swap_are_found_and_nothing_is_interpolated():
+    image = grid((4, 6, 8), (1.0, 2.0, 3.0))
+    reordering = AxisReordering((2, 0, 1), (True, False, True))
+    assert reordering_between(image, reordering.apply_to_grid(image)) == reordering
+
+
+def test_a_shift_by_half_a_voxel_is_no_reordering():
+    assert reordering_between(grid((4, 4), (1.0, 1.0)), grid((4, 4), (1.0, 1.0), origin_mm=(0.5, 0.0))) is None
+
+
+def test_other_spacings_are_no_reordering():
+    assert reordering_between(grid((4, 4), (1.0, 1.0)), grid((4, 4), (1.0, 1.1))) is None
+
+
+def test_interpolated_probabilities_are_those_of_scipy():
+    from scipy.ndimage import map_coordinates
+
+    rng = np.random.default_rng(2)
+    logits = torch.from_numpy(rng.normal(size=(3, 6, 7)).astype(np.float32))
+    source, target = grid((6, 7), (2.0, 3.0), origin_mm=(1.0, 1.0)), grid((9, 14), (1.1, 1.2), origin_mm=(2.0, 2.0))
+    probabilities = torch.softmax(logits, 0).numpy()
+    restored = restore(logits.clone(), source=source, target=target, with_probabilities=True)
+    places = source.affine.apply_inverse(
+        target.affine.apply(np.stack(np.meshgrid(np.arange(9), np.arange(14), indexing="ij"), -1))
+    )
+    expected = np.stack(
+        [map_coordinates(p, np.moveaxis(places, -1, 0), order=1, mode="nearest") for p in probabilities]
+    )
+    assert np.allclose(restored.probabilities, expected, atol=1e-5)
+    assert np.array_equal(restored.class_indices, expected.argmax(0))
+    assert np.allclose(restored.confidence, expected.max(0), atol=1e-5)
+
+
+def test_equal_probabilities_give_the_lower_class():
+    same = grid((3, 3), (1.0, 1.0))
+    other = grid((6, 6), (0.5, 0.5))
+    for target in (same, other):
+        restored = restore(torch.zeros(4, 3, 3), source=same, target=target, with_probabilities=False)
+        assert not restored.class_indices.any()
+        assert np.allclose(restored.confidence, 0.25)

@@ -37,6 +37,13 @@ class PercentileIntensity(Config):
     @model_validator(mode="after")
     def _ordered(self) -> PercentileIntensity:
         if self.lower >= self.upper:
+            message = f"the lower percentile must be below the upper one, {self.upper:g}"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PercentileIntensity:
+        if self.lower >= self.upper:
             message = f"the lower percentile must lie below the upper one {self.upper:g}"
             raise ValueError(message)
         return self

@@ -134,7 +134,7 @@ def prepare_training_cases(
 
 def build_train_loader(
     dataset: PatchDataset, *, batch_size: int, start_step: int, steps: int, num_workers: int = 0
-) -> DataLoader:
+) -> DataLoader[dict[str, torch.Tensor]]:
     """Batches of `steps` training steps from `start_step` on, one a step.
 
     A batch holds "image" (N, C, *patch) float32, "label" (N, *patch) int64 and, with border weights, "weights"

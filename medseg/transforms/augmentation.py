@@ -144,7 +144,7 @@ def with_gamma(image: NDArray[np.float32], gamma: float) -> NDArray[np.float32]:
     return np.asarray(((image - lowest) / extent) ** np.float32(gamma) * extent + lowest, dtype=np.float32)
 
 
-def _array(tensor: torch.Tensor) -> NDArray:
+def _array(tensor: torch.Tensor) -> NDArray[Any]:
     """The tensor's own memory, without the MetaTensor around it."""
     return np.asarray(tensor.as_subclass(torch.Tensor).numpy())
 

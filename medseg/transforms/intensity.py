@@ -48,18 +48,18 @@ class ScaleIntensity(Transform):
         return {**data, "image": image.replace(array=scaled, metadata=metadata)}
 
 
-def scale_window(channel: NDArray, settings: WindowIntensity) -> NDArray[np.float32]:
+def scale_window(channel: NDArray[Any], settings: WindowIntensity) -> NDArray[np.float32]:
     """Values with `lower`..`upper` mapped to 0..1, clipped."""
     return _to_unit_range(channel, settings.lower, settings.upper)
 
 
-def scale_percentile(channel: NDArray, settings: PercentileIntensity) -> NDArray[np.float32]:
+def scale_percentile(channel: NDArray[Any], settings: PercentileIntensity) -> NDArray[np.float32]:
     """Values with the channel's own percentiles mapped to 0..1, clipped.
 
     Where both percentiles are the same value (a few bright spots on black), the smallest and largest value take
     their place; a constant channel becomes 0.
     """
-    lower, upper = np.percentile(_subsample(channel), [settings.lower, settings.upper])
+    lower, upper = np.percentile(even_subsample(channel), [settings.lower, settings.upper])
     if lower == upper:
         lower, upper = float(channel.min()), float(channel.max())
     if lower == upper:
@@ -67,7 +67,7 @@ def scale_percentile(channel: NDArray, settings: PercentileIntensity) -> NDArray
     return _to_unit_range(channel, float(lower), float(upper))
 
 
-def scale_standard(channel: NDArray, settings: StandardIntensity) -> NDArray[np.float32]:
+def scale_standard(channel: NDArray[Any], settings: StandardIntensity) -> NDArray[np.float32]:
     """Values minus their mean, divided by their standard deviation; with `nonzero`, zeros stay out and stay 0.
 
     A constant channel becomes 0.
@@ -84,7 +84,7 @@ def scale_standard(channel: NDArray, settings: StandardIntensity) -> NDArray[np.
     return scaled
 
 
-SCALERS: Mapping[str, Callable[[NDArray, Any], NDArray[np.float32]]] = {
+SCALERS: Mapping[str, Callable[[NDArray[Any], Any], NDArray[np.float32]]] = {
     "window": scale_window,
     "percentile": scale_percentile,
     "standard": scale_standard,
@@ -92,13 +92,13 @@ SCALERS: Mapping[str, Callable[[NDArray, Any], NDArray[np.float32]]] = {
 """`kind` of the intensity settings -> what scales one channel."""
 
 
-def _to_unit_range(channel: NDArray, lower: float, upper: float) -> NDArray[np.float32]:
+def _to_unit_range(channel: NDArray[Any], lower: float, upper: float) -> NDArray[np.float32]:
     scaled: NDArray[np.float32] = np.subtract(channel, np.float32(lower), dtype=np.float32)
     scaled *= np.float32(1.0 / (upper - lower))
     return np.clip(scaled, 0.0, 1.0, out=scaled)
 
 
-def _subsample(channel: NDArray) -> NDArray:
+def even_subsample(channel: NDArray[Any]) -> NDArray[Any]:
     """At most `SUBSAMPLE_SIZE` values, evenly spaced; always the same ones for the same shape."""
     step = math.ceil(channel.size / SUBSAMPLE_SIZE)
     # A step that shares a factor with a row's length would visit the same columns of every row.
@@ -107,7 +107,7 @@ def _subsample(channel: NDArray) -> NDArray:
     return channel.reshape(-1)[::step]
 
 
-def _mean_and_deviation(values: NDArray) -> tuple[float, float]:
+def _mean_and_deviation(values: NDArray[Any]) -> tuple[float, float]:
     """Mean and standard deviation, summed in float64 part by part so that no float64 copy of a volume is made."""
     if values.size == 0:
         return 0.0, 0.0

@@ -95,7 +95,7 @@ def on_grid_of(image: Image, label_map: LabelMap, *, names: tuple[str, str]) -> 
     return label_map.replace(affine=image.affine)
 
 
-def _finite_float32(array: NDArray, *, name: str) -> NDArray[np.float32]:
+def _finite_float32(array: NDArray[Any], *, name: str) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):  # values beyond float32 become infinite and are refused below
         converted = array.astype(np.float32, copy=False)
     if np.issubdtype(array.dtype, np.integer) or array.dtype == np.bool_:

@@ -11,6 +11,7 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -91,7 +92,7 @@ def take_patch(
     return _turned(taken[0], change, leading=1), _turned(taken[1], change, leading=0)
 
 
-def reflected(places: NDArray, size: int) -> NDArray:
+def reflected(places: NDArray[Any], size: int) -> NDArray[Any]:
     """Places along an axis of `size` voxels, those outside mirrored at the centres of the outermost voxels."""
     if size == 1:
         return np.zeros_like(places)
@@ -115,7 +116,7 @@ def cubic_basis(length: int, spacing_voxel: float) -> NDArray[np.float32]:
     return np.where(distance <= 1, near, np.where(distance < 2, far, 0.0)).astype(np.float32)
 
 
-def _draw_matrix(rng: np.random.Generator, settings: Augmentation, *, ratio: NDArray) -> NDArray[np.float64]:
+def _draw_matrix(rng: np.random.Generator, settings: Augmentation, *, ratio: NDArray[Any]) -> NDArray[np.float64]:
     """Rotation and scaling in the world, written for voxel offsets; a scale above 1 shows things larger."""
     limit = math.radians(settings.rotate_degrees)
     rotation = np.eye(ratio.size)
@@ -169,7 +170,7 @@ def _upsampled(
     return field
 
 
-def _along(values: NDArray, axis: int, ndim: int) -> NDArray:
+def _along(values: NDArray[Any], axis: int, ndim: int) -> NDArray[Any]:
     """Values of one axis, shaped to be broadcast over the others."""
     return values.reshape([-1 if other == axis else 1 for other in range(ndim)])
 
@@ -216,7 +217,7 @@ def _interpolate(
     return sampled[0].numpy(), classes[tuple(box)].reshape(-1)[flat]
 
 
-def _turned(patch: NDArray, change: SpatialChange, *, leading: int) -> NDArray:
+def _turned(patch: NDArray[Any], change: SpatialChange, *, leading: int) -> NDArray[Any]:
     """The patch mirrored and turned by quarters, which needs no interpolation."""
     mirrored = tuple(leading + axis for axis, flip in enumerate(change.flips) if flip)
     if mirrored:

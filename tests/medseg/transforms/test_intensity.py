@@ -82,3 +82,8 @@ def test_percentiles_of_a_large_image_are_those_of_an_even_subsample():
     scaled = scale_percentile(channel, PercentileIntensity(lower=10, upper=90))
     # The 10th and 90th percentile of 0..999 are 99.9 and 899.1.
     assert scaled[0, 500] == pytest.approx((500 - 99.9) / (899.1 - 99.9), abs=3e-3)
+
+
+def test_percentiles_in_the_wrong_order_are_refused():
+    with pytest.raises(ValueError, match="the lower percentile must be below the upper one, 1"):
+        PercentileIntensity(lower=99, upper=1)

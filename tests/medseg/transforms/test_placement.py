@@ -86,3 +86,10 @@ def test_noise_around_an_mr_head_is_no_body():
     mask = is_body_mr(array)
     assert mask[10:30, 10:30].all()
     assert mask.sum() == 400
+
+
+def test_a_few_voxels_below_the_background_do_not_make_the_background_body():
+    array = np.zeros((60, 60), np.float32)
+    array[20:40, 20:40] = 90.0
+    array[19, 19] = -20.0
+    assert is_body_mr(array).sum() == 400

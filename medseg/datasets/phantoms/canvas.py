@@ -82,7 +82,9 @@ class Canvas:
         if organ is not None:
             self.organs[box][mask] = organ
 
-    def tube(self, points_mm: NDArray[np.float64], radii_mm: NDArray[np.float64], hu: float, organ: int = 0) -> None:
+    def tube(
+        self, points_mm: NDArray[np.float64], radii_mm: NDArray[np.float64], hu: float, organ: int | None = None
+    ) -> None:
         """Paint a vessel through `points_mm`, (n, 3), with a radius at each point.
 
         Where it is thinner than a voxel it brightens the voxels by the share of them that it fills. With `organ`, the
@@ -92,7 +94,7 @@ class Canvas:
             self._capsule(start, end, float(radius), hu, organ)
 
     def _capsule(
-        self, start: NDArray[np.float64], end: NDArray[np.float64], radius: float, hu: float, organ: int
+        self, start: NDArray[np.float64], end: NDArray[np.float64], radius: float, hu: float, organ: int | None
     ) -> None:
         axis = end - start
         length_squared = float(axis @ axis) or 1.0
@@ -109,7 +111,7 @@ class Canvas:
         most = min(1.0, float((2 * radius / width) ** 2))
         filled = np.clip((radius - distance) / width + 0.5, 0.0, most)
         self.hu[box] += filled * (np.float32(hu) - self.hu[box])
-        if organ:
+        if organ is not None:
             self.organs[box][distance < radius] = organ
 
 

@@ -13,6 +13,18 @@ from medseg.datasets.phantoms.torso import Torso
 from medseg.datasets.phantoms.vessels import draw_tree
 
 
+_LUNG_BRANCHES = (
+    (0.6, 0.45, 0.65),
+    (0.35, -0.35, 0.85),
+    (0.75, 0.1, -0.65),
+    (0.35, -0.45, -0.8),
+    (0.55, -0.75, -0.1),
+    (0.5, 0.75, -0.25),
+    (0.9, 0.05, 0.15),
+)
+"""Directions, away from the middle, front and head, in which the vessels of a lung leave its root."""
+
+
 def paint_chest(canvas: Canvas, patient: Anatomy, torso: Torso, rng: np.random.Generator) -> None:
     """Paint lungs, heart, great vessels and airways."""
     lungs = torso.chest & ~_mediastinum(canvas, patient) & _below_apex(canvas)
@@ -49,9 +61,9 @@ def _paint_lungs(canvas: Canvas, patient: Anatomy, lungs: NDArray[np.bool_], rng
     canvas.hu[...] = gravity
     for side in (1.0, -1.0):
         root = np.array([side * 34.0, -4.0, 90.0])
-        for direction in ([0.6, 0.45, 0.65], [0.75, 0.1, -0.65], [0.55, -0.75, -0.15], [0.5, 0.75, -0.25]):
+        for direction in _LUNG_BRANCHES:
             start = np.array([side * direction[0], direction[1], direction[2]])
-            for points, radii in draw_tree(rng, root, start, radius_mm=5.2, length_mm=34.0, levels=6):
+            for points, radii in draw_tree(rng, root, start, radius_mm=4.8, length_mm=32.0, levels=7):
                 canvas.tube(points, radii, 42.0)
     canvas.hu[...] = np.where(lungs, canvas.hu, outside)
 
@@ -109,26 +121,28 @@ def _paint_great_vessels(canvas: Canvas, patient: Anatomy) -> None:
         (-9, before_spine, -60),
         (-17, before_spine - 3, 30),
         (-19, before_spine, 112),
-        (-15, before_spine + 14, 130),
-        (-3, 4, 136),
-        (10, 18, 126),
-        (14, 24, 104),
+        (-22, before_spine + 12, 128),
+        (-18, 8, 136),
+        (-3, 21, 130),
+        (8, 26, 108),
         (2, 24, heart[2] + 14),
     ]
     _tube(canvas, aorta, 11.5, patient.hu("blood") + 8.0, organ=Organ.AORTA)
-    _tube(canvas, [(-10, before_spine + 12, 190), (-8, before_spine + 10, 40), (-14, 12, 12)], 6.0, 45.0)
+    _tube(canvas, [(1, before_spine + 2, 190), (1, before_spine + 2, 60), (-14, 12, 12)], 6.0, 45.0)
 
 
 def _paint_airways(canvas: Canvas) -> None:
-    windpipe = [(2, -12, 200), (2, -12, 112)]
+    windpipe = [(7, -3, 200), (7, -2, 112)]
     for points, radius in (
         (windpipe, 9.0),
-        ([(2, -12, 113), (24, -12, 96), (42, -12, 86)], 6.5),
-        ([(2, -12, 113), (-24, -14, 98), (-44, -16, 88)], 6.0),
+        ([(7, -2, 113), (26, -2, 96), (44, -6, 86)], 6.5),
+        ([(7, -2, 113), (-20, 5, 98), (-46, -2, 88)], 6.0),
     ):
-        _tube(canvas, points, radius + 1.8, 30.0)
+        _tube(canvas, points, radius + 1.8, 30.0, organ=Organ.BACKGROUND)
         _tube(canvas, points, radius, -985.0)
 
 
-def _tube(canvas: Canvas, points: Sequence[Sequence[float]], radius: float, hu: float, *, organ: int = 0) -> None:
+def _tube(
+    canvas: Canvas, points: Sequence[Sequence[float]], radius: float, hu: float, *, organ: int | None = None
+) -> None:
     canvas.tube(np.array(points, dtype=np.float64), np.full(len(points), radius), hu, organ)

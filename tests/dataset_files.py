@@ -1,0 +1,46 @@
+"""Small data sets on disk in the layouts that the readers expect."""
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import tifffile
+from PIL import Image as PillowImage
+
+
+def write_isbi_layout(root: Path, *, count: int = 24, labels_count: int | None = None) -> Path:
+    """The challenge's two stacks, small: cells 255 with a black cross of membranes."""
+    root.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    labels = np.full((labels_count or count, 32, 40), 255, dtype=np.uint8)
+    labels[:, 10:13, :] = 0
+    labels[:, :, 20:22] = 0
+    volume = rng.integers(0, 256, (count, 32, 40), dtype=np.uint8)
+    tifffile.imwrite(root / "train-volume.tif", volume)
+    tifffile.imwrite(root / "train-labels.tif", labels)
+    return root
+
+
+def write_png_pair(root: Path, case: str, *, shape=(20, 30), label_shape=None, labels=(0, 1)) -> None:
+    """`images/CASE.png` and `labels/CASE.png`."""
+    rng = np.random.default_rng(sum(case.encode()))
+    for folder in ("images", "labels"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    PillowImage.fromarray(rng.integers(0, 255, shape, dtype=np.uint8)).save(root / "images" / f"{case}.png")
+    values = rng.choice(np.array(labels, dtype=np.uint8), label_shape or shape)
+    PillowImage.fromarray(values).save(root / "labels" / f"{case}.png")
+
+
+def write_nifti_case(root: Path, case: str, *, label_shift_mm: float = 0.0, largest_label: int = 1) -> None:
+    """`CASE/flair.nii.gz` and `CASE/lesions.nii.gz`."""
+    folder = root / case
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(sum(case.encode()))
+    affine = np.diag([1.5, 1.0, 2.0, 1.0])
+    image = rng.normal(size=(12, 10, 8)).astype(np.float32)
+    nibabel.save(nibabel.Nifti1Image(image, affine), folder / "flair.nii.gz")
+    labels = rng.integers(0, largest_label + 1, image.shape).astype(np.uint8)
+    labels[0, 0, 0] = largest_label
+    affine = affine.copy()
+    affine[0, 3] = label_shift_mm
+    nibabel.save(nibabel.Nifti1Image(labels, affine), folder / "lesions.nii.gz")

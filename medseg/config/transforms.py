@@ -41,13 +41,6 @@ class PercentileIntensity(Config):
             raise ValueError(message)
         return self
 
-    @model_validator(mode="after")
-    def _ordered(self) -> PercentileIntensity:
-        if self.lower >= self.upper:
-            message = f"the lower percentile must lie below the upper one {self.upper:g}"
-            raise ValueError(message)
-        return self
-
 
 class StandardIntensity(Config):
     """Subtract the image's mean and divide by its standard deviation, per channel.

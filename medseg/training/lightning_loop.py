@@ -120,6 +120,8 @@ def _quiet_lightning() -> Iterator[None]:
     with warnings.catch_warnings():
         # The user chose the CPU with --device cpu and knows.
         warnings.filterwarnings("ignore", message="GPU available but not used", category=UserWarning)
+        # Lightning 2.6 builds a class that torch 2.14 has deprecated; nothing here can change that.
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*deprecated", category=FutureWarning)
         try:
             for logger in loggers:
                 logger.setLevel(logging.ERROR)

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 _SECONDS_BETWEEN_LINES = 30.0
+_SHOWN_SCORES = ("v_rand", "v_info", "mean_dice", "mean_iou")
+"""Scores that fit into a line; log.csv has them all."""
 
 
 class Reporter(Protocol):
@@ -165,6 +167,6 @@ def describe_duration(seconds: float) -> str:
 
 
 def describe_scores(scores: Mapping[str, float], *, is_best: bool) -> str:
-    """The scores of an epoch in a line, those of single classes left out; a star marks the best so far."""
-    overall = {key: value for key, value in scores.items() if "/" not in key}
-    return "  ".join(f"{key} {value:.4f}" for key, value in overall.items()) + (" *" if is_best else "")
+    """The main scores of an epoch in a line; a star marks the best so far."""
+    shown = [key for key in _SHOWN_SCORES if key in scores]
+    return "  ".join(f"{key} {scores[key]:.4f}" for key in shown) + (" *" if is_best else "")

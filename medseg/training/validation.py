@@ -94,11 +94,11 @@ class Validation:
         Raises:
             Cancelled: the user wants to stop.
         """
-        predictor = Predictor(network, manifest=self._manifest, device=self._device, precision=self._precision)
         was_training = network.training
-        network.eval()
         try:
-            return self.score(predictor)
+            return self.score(
+                Predictor(network, manifest=self._manifest, device=self._device, precision=self._precision)
+            )
         finally:
             network.train(was_training)
 

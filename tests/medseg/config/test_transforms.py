@@ -45,7 +45,7 @@ def test_all_48_orientations_are_taken(code):
         ({**VOLUME, "pipeline": "xray"}, "pipeline: input should be 'microscopy', 'ct' or 'mr', got 'xray'"),
         (
             {**PLANE, "intensity": {"kind": "percentile", "lower": 99.9}},
-            "the lower percentile must lie below the upper",
+            "the lower percentile must be below the upper",
         ),
         ({**PLANE, "augmentation": {"gamma_range": [2, 1]}}, "augmentation.gamma_range: the first end of a range must"),
         ({**PLANE, "augmentation": {"brightness_range": [0.1, -0.1]}}, "augmentation.brightness_range: the first end"),

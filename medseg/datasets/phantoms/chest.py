@@ -12,7 +12,6 @@ from medseg.datasets.phantoms.canvas import Canvas
 from medseg.datasets.phantoms.torso import Torso
 from medseg.datasets.phantoms.vessels import draw_tree
 
-
 _LUNG_BRANCHES = (
     (0.6, 0.45, 0.65),
     (0.35, -0.35, 0.85),

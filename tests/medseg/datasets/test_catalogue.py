@@ -44,7 +44,7 @@ def test_generated_sets_of_other_settings_have_other_folders_and_more_cases_have
 
 
 def test_ones_own_data_need_a_folder():
-    with pytest.raises(InputError, match="'folder': expected a folder, got none. Give the folder .* with --data"):
+    with pytest.raises(InputError, match=r"'folder': expected a folder, got none. Give the folder .* with --data"):
         open_dataset("folder", options={"labels": ["background", "cell"]})
     with pytest.raises(InputError, match="'folder' has nothing to download"):
         fetch("folder", root=Path("anywhere"))

@@ -1,8 +1,8 @@
 """The contract of `Dataset`, run on every data set of the catalogue.
 
-Cases stand in a fixed order with distinct ids that are also file names; each id of the split is one of theirs and stands
-in one list; a group stands in one list unless the catalogue says why not; every image has the stated channels and
-dimensions; its reference lies on its grid and holds only values of the table.
+Cases stand in a fixed order with distinct ids that are also file names; each id of the split is one of theirs and
+stands in one list; a group stands in one list unless the catalogue says why not; every image has the stated channels
+and dimensions; its reference lies on its grid and holds only values of the table.
 """
 
 import pickle

@@ -79,7 +79,7 @@ def test_a_frozen_split_survives_another_seed_and_is_checked(cells):
     frozen = json.loads((cells / "splits.json").read_text())
     frozen["train"].append("gone")
     (cells / "splits.json").write_text(json.dumps(frozen))
-    with pytest.raises(InputError, match="splits.json: train names case 'gone', which does not exist"):
+    with pytest.raises(InputError, match=r"splits.json: train names case 'gone', which does not exist"):
         open_dataset("folder", root=cells, options=options)
 
 

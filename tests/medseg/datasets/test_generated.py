@@ -106,7 +106,7 @@ def test_cases_of_other_settings_are_not_mixed(tmp_path):
     plans, _ = make_plans(train=1, validation=0, test=0)
     ensure_cases(tmp_path, plans, settings={"seed": 3, "size": [4, 5]}, write_case=_write)
     ensure_cases(tmp_path, plans, settings={"seed": 3, "size": (4, 5)}, write_case=_write)
-    with pytest.raises(InputError, match="holds generated cases with seed = 3, and 4 is asked for. Choose another"):
+    with pytest.raises(InputError, match=r"holds generated cases with seed = 3, and 4 is asked for. Choose another"):
         ensure_cases(tmp_path, plans, settings={"seed": 4, "size": [4, 5]}, write_case=_write)
 
 

@@ -60,7 +60,7 @@ def test_missing_files_are_named_with_the_way_to_get_them(tmp_path):
     write_isbi_layout(tmp_path)
     (tmp_path / "train-labels.tif").unlink()
     with pytest.raises(
-        InputError, match="but train-labels.tif cannot be found there.*--data.*MEDSEG_DATA_DIR.*--fetch"
+        InputError, match=r"but train-labels.tif cannot be found there.*--data.*MEDSEG_DATA_DIR.*--fetch"
     ):
         open_dataset("isbi2012_em", root=tmp_path)
 
@@ -78,7 +78,7 @@ def test_a_label_that_is_neither_black_nor_white_is_named(tmp_path):
     tifffile.imwrite(root / "train-labels.tif", labels)
     cases = open_dataset("isbi2012_em", root=root).cases()
     read_case(cases[1])
-    with pytest.raises(LabelError, match="train-labels.tif.*128"):
+    with pytest.raises(LabelError, match=r"train-labels.tif.*128"):
         read_case(cases[2])
 
 
@@ -90,7 +90,7 @@ def test_fetching_leaves_files_that_lie_there_alone(tmp_path):
 
 
 def test_a_download_that_fails_is_one_line_that_says_how_to_do_it_by_hand(tmp_path):
-    with pytest.raises(MedsegError, match="isbi2012_em: .*by hand.*train-volume.tif and train-labels.tif") as caught:
+    with pytest.raises(MedsegError, match=r"isbi2012_em: .*by hand.*train-volume.tif and train-labels.tif") as caught:
         fetch_isbi2012(tmp_path, url="http://127.0.0.1:9/isbi.h5")
     assert "\n" not in str(caught.value)
 

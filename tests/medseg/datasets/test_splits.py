@@ -66,7 +66,7 @@ def test_a_frozen_split_reads_back(tmp_path):
 
 def test_broken_split_files_are_named(tmp_path):
     path = tmp_path / "splits.json"
-    with pytest.raises(InputError, match="splits.json: cannot be read as a split: no such file"):
+    with pytest.raises(InputError, match=r"splits.json: cannot be read as a split: no such file"):
         load_splits(path)
     path.write_text("{")
     with pytest.raises(InputError, match=r"splits.json: cannot be read as a split"):

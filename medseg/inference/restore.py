@@ -18,6 +18,9 @@ from medseg.images import LabelTable
 _WHOLE_STEP_TOLERANCE = 1e-4
 """How far the step from voxel to voxel of one grid may be from a whole voxel of the other."""
 
+_MOST_UINT8 = 256
+"""Number of classes whose indices fit into one byte."""
+
 
 @dataclass(frozen=True)
 class Restored:
@@ -47,14 +50,15 @@ def restore(logits: Tensor, *, source: Grid, target: Grid, with_probabilities: b
         with_probabilities: also keep the probabilities of all classes.
     """
     reordering = reordering_between(target, source)
-    indices = torch.argmax(logits, dim=0).numpy() if reordering is not None else None
-    probabilities = _softmax_in_place(logits).numpy()
-    if reordering is None or indices is None:
+    if reordering is None:
+        probabilities = _softmax_in_place(logits, logits.amax(dim=0)).numpy()
         return _resampled(probabilities, source=source, target=target, with_probabilities=with_probabilities)
+    indices, best = _greatest(logits)
+    probabilities = _softmax_in_place(logits, best).numpy()
+    confidence = probabilities.max(axis=0)
     back = reordering.inverse()
-    confidence = np.max(probabilities, axis=0)
     return Restored(
-        class_indices=np.ascontiguousarray(back.apply(indices.astype(_index_type(len(probabilities))))),
+        class_indices=np.ascontiguousarray(back.apply(indices.numpy())),
         confidence=np.ascontiguousarray(back.apply(confidence)),
         probabilities=np.ascontiguousarray(back.apply(probabilities, leading=1)) if with_probabilities else None,
     )
@@ -94,10 +98,24 @@ def label_values(class_indices: NDArray[np.integer], labels: LabelTable) -> NDAr
     return np.asarray(table[class_indices])
 
 
-def _softmax_in_place(logits: Tensor) -> Tensor:
-    logits -= logits.amax(dim=0, keepdim=True)
+def _greatest(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Class of the greatest logit, the lower one where two are equal, and that logit; both (*spatial).
+
+    One class after the other: torch's argmax would take 8 bytes a voxel, and longer.
+    """
+    best = logits[0].clone()
+    indices = torch.zeros(best.shape, dtype=torch.uint8 if len(logits) <= _MOST_UINT8 else torch.uint16)
+    for index in range(1, len(logits)):
+        is_greater = logits[index] > best
+        indices.masked_fill_(is_greater, index)
+        torch.maximum(best, logits[index], out=best)
+    return indices, best
+
+
+def _softmax_in_place(logits: Tensor, best: Tensor) -> Tensor:
+    logits -= best
     logits.exp_()
-    logits /= logits.sum(dim=0, keepdim=True)
+    logits /= logits.sum(dim=0)
     return logits
 
 
@@ -107,7 +125,7 @@ def _resampled(probabilities: NDArray[np.float32], *, source: Grid, target: Grid
     ones = (1,) * source.ndim
     padded_grid = source.padded(ones, ones)
     confidence = np.full(target.spatial_shape, -1.0, dtype=np.float32)
-    indices = np.zeros(target.spatial_shape, dtype=_index_type(len(probabilities)))
+    indices = np.zeros(target.spatial_shape, dtype=np.uint8 if len(probabilities) <= _MOST_UINT8 else np.uint16)
     kept = np.empty((len(probabilities), *target.spatial_shape), dtype=np.float32) if with_probabilities else None
     for index, channel in enumerate(probabilities):
         there = resample_array(
@@ -123,7 +141,3 @@ def _resampled(probabilities: NDArray[np.float32], *, source: Grid, target: Grid
         if kept is not None:
             kept[index] = there
     return Restored(indices, confidence, kept)
-
-
-def _index_type(num_classes: int) -> type[np.uint8 | np.uint16]:
-    return np.uint8 if num_classes <= np.iinfo(np.uint8).max + 1 else np.uint16

@@ -58,7 +58,7 @@ def restore(logits: Tensor, *, source: Grid, target: Grid, with_probabilities: b
     confidence = probabilities.max(axis=0)
     back = reordering.inverse()
     return Restored(
-        class_indices=np.ascontiguousarray(back.apply(indices.numpy())),
+        class_indices=np.ascontiguousarray(back.apply(indices.numpy().astype(_index_type(len(logits)), copy=False))),
         confidence=np.ascontiguousarray(back.apply(confidence)),
         probabilities=np.ascontiguousarray(back.apply(probabilities, leading=1)) if with_probabilities else None,
     )
@@ -104,7 +104,7 @@ def _greatest(logits: Tensor) -> tuple[Tensor, Tensor]:
     One class after the other: torch's argmax would take 8 bytes a voxel, and longer.
     """
     best = logits[0].clone()
-    indices = torch.zeros(best.shape, dtype=torch.uint8 if len(logits) <= _MOST_UINT8 else torch.uint16)
+    indices = torch.zeros(best.shape, dtype=torch.uint8 if len(logits) <= _MOST_UINT8 else torch.int32)
     for index in range(1, len(logits)):
         is_greater = logits[index] > best
         indices.masked_fill_(is_greater, index)
@@ -125,7 +125,7 @@ def _resampled(probabilities: NDArray[np.float32], *, source: Grid, target: Grid
     ones = (1,) * source.ndim
     padded_grid = source.padded(ones, ones)
     confidence = np.full(target.spatial_shape, -1.0, dtype=np.float32)
-    indices = np.zeros(target.spatial_shape, dtype=np.uint8 if len(probabilities) <= _MOST_UINT8 else np.uint16)
+    indices = np.zeros(target.spatial_shape, dtype=_index_type(len(probabilities)))
     kept = np.empty((len(probabilities), *target.spatial_shape), dtype=np.float32) if with_probabilities else None
     for index, channel in enumerate(probabilities):
         there = resample_array(
@@ -141,3 +141,7 @@ def _resampled(probabilities: NDArray[np.float32], *, source: Grid, target: Grid
         if kept is not None:
             kept[index] = there
     return Restored(indices, confidence, kept)
+
+
+def _index_type(num_classes: int) -> type[np.uint8 | np.uint16]:
+    return np.uint8 if num_classes <= _MOST_UINT8 else np.uint16

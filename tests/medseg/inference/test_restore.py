@@ -1,6 +1,7 @@
 """From the network's grid back to the image's."""
 
 import numpy as np
+import pytest
 import torch
 
 from medseg.geometry import Affine, Grid, WorldFrame
@@ -52,3 +53,13 @@ def test_equal_probabilities_give_the_lower_class():
         restored = restore(torch.zeros(4, 3, 3), source=same, target=target, with_probabilities=False)
         assert not restored.class_indices.any()
         assert np.allclose(restored.confidence, 0.25)
+
+
+@pytest.mark.parametrize(("classes", "kind"), [(256, np.uint8), (300, np.uint16)])
+def test_hundreds_of_classes_keep_their_indices(classes, kind):
+    logits = torch.randn(classes, 7, 9, generator=torch.Generator().manual_seed(1))
+    same, coarser = grid((7, 9), (1.0, 1.0)), grid((3, 4), (2.0, 2.0))
+    restored = restore(logits.clone(), source=same, target=same, with_probabilities=False)
+    assert restored.class_indices.dtype == kind
+    assert np.array_equal(restored.class_indices, logits.argmax(0))
+    assert restore(logits, source=same, target=coarser, with_probabilities=False).class_indices.dtype == kind

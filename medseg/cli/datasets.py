@@ -19,14 +19,15 @@ def datasets(
     Example: [bold]medseg datasets isbi2012_em --data isbi2012/[/bold]
     """
     from medseg.cli.output import print_json, print_table
-    from medseg.datasets import available_datasets, fetch_dataset, open_dataset
+    from medseg.datasets import available_datasets, open_dataset
+    from medseg.datasets import fetch as download
 
     if name is None:
         rows = [(key, entry.summary) for key, entry in available_datasets().items()]
         print_json(dict(rows)) if json else print_table(("name", "what it holds"), rows)
         return
     if fetch:
-        print(fetch_dataset(name, root=data))
+        print(download(name, root=data))
     dataset = open_dataset(name, root=data)
     splits = dataset.splits()
     facts = {

@@ -1,4 +1,4 @@
-"""Whole jobs, as the command line, the napari plugin and scripts call them."""
+"""Training by a recipe, from its name to the report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from medseg.reports.overlays import write_overlay
 from medseg.training.fit import fit
 from medseg.training.run_folder import next_run_folder
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 _RECIPE_FOLDERS = (_PACKAGE / "recipes", _PACKAGE.parent / "workflows" / "recipes")
 """Where the shipped recipes lie: in an installed package, and in a checkout."""
 

@@ -16,7 +16,7 @@ from medseg.evaluation.provenance import InputRecord, Provenance, medseg_version
 from medseg.evaluation.result import CaseScores, Evaluation
 from medseg.evaluation.scores import overlap_scores, region_scores
 from medseg.evaluation.slices import check_slices, parse_slices, take_slice
-from medseg.images import LabelMap, LabelTable
+from medseg.images import LabelKind, LabelMap, LabelTable
 from medseg.metrics import RegionOverlap, confusion_table, region_overlap
 from medseg.registry import look_up
 
@@ -93,10 +93,14 @@ def score_pair(*, prediction: LabelMap, reference: LabelMap, task: str = "semant
 
 
 def _score_semantic(reference: LabelMap, prediction: LabelMap, case_id: str, names: tuple[str, str]) -> CaseScores:
-    for label_map, name in ((reference, names[0]), (prediction.replace(labels=reference.labels), names[1])):
-        label_map.check_values(name=name)
     labels = reference.labels
-    confusion = confusion_table(reference=reference.array, prediction=prediction.array, class_values=labels.values)
+    try:
+        confusion = confusion_table(reference=reference.array, prediction=prediction.array, class_values=labels.values)
+    except LabelError:
+        # The slower check knows the file and the names of the classes.
+        for label_map, name in ((reference, names[0]), (prediction, names[1])):
+            label_map.replace(labels=labels, kind=LabelKind.SEMANTIC).check_values(name=name)
+        raise
     has_volume = reference.array.ndim == 3 and reference.metadata.spacing_is_known
     volume = reference.grid.voxel_volume_mm3 if has_volume else None
     scores = overlap_scores(confusion.counts, labels, voxel_volume_mm3=volume)

@@ -105,13 +105,17 @@ class Evaluation:
         """The results as text: scores with units and counts, cases worst first, definitions."""
         return text.evaluation_table(self)
 
+    def to_csv(self) -> str:
+        """One row a case and one column a score as CSV; an undefined score is an empty field."""
+        return text.cases_csv(self)
+
     def write_csv(self, path: Path) -> None:
-        """Write one row a case and one column a score; an undefined score is an empty field.
+        """Write `to_csv` to a file.
 
         Raises:
             StorageError: the file cannot be written.
         """
-        write_text_atomically(path, text.cases_csv(self))
+        write_text_atomically(path, self.to_csv())
 
     def to_json(self) -> str:
         """The whole evaluation as JSON; an undefined value is null and `undefined` says why."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +51,7 @@ class DisplayPlane:
 
     def cut(self, array: NDArray[Any]) -> NDArray[Any]:
         """The plane of a (*spatial) array, (rows, columns)."""
-        plane = array if self.through is None else np.take(array, self.number, axis=self.through)
+        plane = array if self.through is None else np.moveaxis(array, self.through, 0)[self.number]
         plane = plane.T if self.transpose else plane
         plane = plane[::-1] if self.flip_rows else plane
         return plane[:, ::-1] if self.flip_columns else plane
@@ -130,13 +131,21 @@ def _aspect(grid: Grid, *, rows: int) -> float:
 def _most_telling(
     shape: tuple[int, ...], through: int, reference: NDArray[Any] | None, prediction: NDArray[Any] | None
 ) -> tuple[int, str]:
+    """The slice to show and why."""
     others = tuple(axis for axis in range(3) if axis != through)
-    criteria = []
-    if reference is not None and prediction is not None:
-        criteria.append((reference != prediction, "the one with most wrong voxels"))
-    criteria += [(one > 0, "the one with most foreground") for one in (reference, prediction) if one is not None]
-    for voxels, why in criteria:
-        counts = np.count_nonzero(voxels, axis=others)
+    for voxels, why in _criteria(reference, prediction):
+        counts = voxels.sum(axis=others, dtype=np.int64)
         if counts.any():
             return int(np.argmax(counts)), why
     return shape[through] // 2, "the middle one"
+
+
+def _criteria(
+    reference: NDArray[Any] | None, prediction: NDArray[Any] | None
+) -> Iterator[tuple[NDArray[np.bool_], str]]:
+    """What makes a slice worth showing, the best reason first."""
+    if reference is not None and prediction is not None:
+        yield reference != prediction, "the one with most wrong voxels"
+    for one in (reference, prediction):
+        if one is not None:
+            yield one > 0, "the one with most foreground"

@@ -75,3 +75,21 @@ def test_a_value_outside_the_classes_is_refused(role, values):
         LabelError, match=rf"{role}: label values 3 are not in the class table \(0, 1\)\. Map or remove"
     ):
         confusion_table(reference=np.array([values[0]]), prediction=np.array([values[1]]), class_values=(0, 1))
+
+
+@pytest.mark.parametrize("class_values", [range(3), range(20), (0, 1, 2, 300)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint64])
+def test_number_types_and_memory_order_do_not_matter(dtype, class_values):
+    rng = np.random.default_rng(5)
+    reference, prediction = rng.integers(0, 3, (2, 4, 5, 6)).astype(dtype)
+    plain = confusion_table(reference=reference, prediction=prediction, class_values=class_values)
+    stored = np.asfortranarray(reference), np.asfortranarray(prediction)
+    assert np.array_equal(
+        confusion_table(reference=stored[0], prediction=stored[1], class_values=class_values).counts, plain.counts
+    )
+    assert np.array_equal(
+        confusion_table(reference=stored[0], prediction=prediction, class_values=class_values).counts, plain.counts
+    )
+    slow = [[int(((reference == one) & (prediction == other)).sum()) for other in range(3)] for one in range(3)]
+    assert plain.counts[:3, :3].tolist() == slow
+    assert plain.counts.sum() == reference.size

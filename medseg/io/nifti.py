@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ _MM_PER_UNIT = {"mm": 1.0, "unknown": 1.0, "micron": 1e-3, "meter": 1e3}
 _LARGEST_EXACT_IN_FLOAT32 = 2**24
 _NARROWER = {np.dtype(np.int64): np.int32, np.dtype(np.uint64): np.uint32, np.dtype(np.float16): np.float32}
 """Types that many NIfTI programs cannot read, and what is written in their place where the values fit."""
+_SIZE_UNKNOWN = "voxel size unknown"
+"""Description in the header of files written from images without one; NIfTI itself cannot say so."""
+_CHUNK_BYTES = 2**20
 _SFORM_CODE_SCANNER = 1
 _QFORM_CODE_ALIGNED = 2
 
@@ -48,7 +52,7 @@ class NiftiReader:
         with translated_errors(path, expected="a NIfTI image", remedy=_REMEDY):
             nifti = _load(path)
             header, axes = _header(nifti, path=path, request=request)
-            array = _values(nifti, header.dtype).reshape(nifti.shape[: len(axes)])
+            array = _values(nifti, header.dtype, path=path).reshape(nifti.shape[: len(axes)])
         array, _ = channels_first(array, axes)
         image = Image(array, header.affine, axes=header.axes, metadata=header.metadata)
         return image if request.slice_index is None else slice_of(image, request.slice_index)
@@ -71,12 +75,12 @@ class NiftiWriter:
         if image.num_channels > 1 and array.ndim == 3:
             message = f"{path.name}: a NIfTI file holds 2-D images of one channel only. Write .tif instead."
             raise GeometryError(message)
-        _save(_storable(array, name=path.name), affine=affine, path=path)
+        _save(_storable(array, name=path.name), affine=affine, metadata=image.metadata, path=path)
 
     def write_label_map(self, label_map: LabelMap, path: Path) -> None:
         """Write `label_map` in the smallest unsigned type."""
         array, affine = _viewer_order(compact(label_map.array), axes=label_map.axes, affine=label_map.affine)
-        _save(_storable(array, name=path.name), affine=affine, path=path)
+        _save(_storable(array, name=path.name), affine=affine, metadata=label_map.metadata, path=path)
 
 
 def _load(path: Path) -> Any:
@@ -96,7 +100,8 @@ def _header(nifti: Any, *, path: Path, request: ReadRequest) -> tuple[ImageHeade
     affine, notes = _affine_of(nifti.header, path=path)
     if "Z" not in axes:
         affine = Affine(affine.matrix[np.ix_([0, 1, 3], [0, 1, 3])], frame=WorldFrame.RAS)
-    metadata = ImageMetadata(source=str(path), format="nifti", notes=tuple(notes))
+    known = bytes(nifti.header["descrip"].item()).decode("ascii", "replace") != _SIZE_UNKNOWN
+    metadata = ImageMetadata(source=str(path), format="nifti", spacing_is_known=known, notes=tuple(notes))
     shape = nifti.shape[: len(axes)]
     spatial = tuple(int(size) for letter, size in zip(axes, shape, strict=True) if letter != "C")
     channels = int(shape[axes.index("C")]) if "C" in axes else 1
@@ -139,9 +144,9 @@ def _is_scaled(nifti: Any) -> bool:
     return (float(nifti.dataobj.slope), float(nifti.dataobj.inter)) != (1.0, 0.0)
 
 
-def _values(nifti: Any, dtype: np.dtype) -> NDArray:
+def _values(nifti: Any, dtype: np.dtype, *, path: Path) -> NDArray:
     """Voxel values in `dtype`, scaled as the header says (by nibabel it would be in float64 and twice the memory)."""
-    stored: NDArray = np.asanyarray(nifti.dataobj.get_unscaled())
+    stored = _stored(nifti.dataobj, path=path)
     if not _is_scaled(nifti):
         return native(stored).astype(dtype, copy=False)
     values: NDArray = stored.astype(dtype)
@@ -150,13 +155,38 @@ def _values(nifti: Any, dtype: np.dtype) -> NDArray:
     return values
 
 
+def _stored(proxy: Any, *, path: Path) -> NDArray:
+    """The stored numbers, read to the end of the file: only there does gzip compare its checksum."""
+    count = int(np.prod(proxy.shape, dtype=np.int64))
+    wanted = count * proxy.dtype.itemsize
+    is_packed = path.name.lower().endswith(".gz")
+    if not is_packed and path.stat().st_size < proxy.offset + wanted:
+        _refuse_short(path, has=path.stat().st_size - proxy.offset, wanted=wanted)
+    flat = np.empty(count, dtype=proxy.dtype)
+    rest: Any = memoryview(flat.view(np.uint8))  # type: ignore[arg-type]
+    with gzip.open(path, "rb") if is_packed else path.open("rb") as stream:
+        stream.seek(proxy.offset)
+        while rest and (read := stream.readinto(rest)):
+            rest = rest[read:]
+        if rest:
+            _refuse_short(path, has=wanted - len(rest), wanted=wanted)
+        while is_packed and stream.read(_CHUNK_BYTES):
+            pass
+    return flat.reshape(proxy.shape, order="F")
+
+
+def _refuse_short(path: Path, *, has: int, wanted: int) -> NoReturn:
+    message = f"{path}: cut off: expected {wanted} bytes of voxels, got {max(has, 0)}. {_REMEDY}"
+    raise ImageFormatError(message)
+
+
 def _affine_of(header: Any, *, path: Path) -> tuple[Affine, list[str]]:
     notes: list[str] = []
     unit = header.get_xyzt_units()[0]
     factor = _MM_PER_UNIT[unit]
     if factor != 1.0:
         notes.append(f"the file's lengths are in {unit} and were converted to mm")
-    matrix = _stored_matrix(header, notes=notes)
+    matrix = _stored_matrix(header, path=path, notes=notes)
     scale = np.diag([factor, factor, factor, 1.0])
     try:
         return Affine(scale @ matrix, frame=WorldFrame.RAS), notes
@@ -165,7 +195,7 @@ def _affine_of(header: Any, *, path: Path) -> tuple[Affine, list[str]]:
         raise ImageFormatError(message) from error
 
 
-def _stored_matrix(header: Any, *, notes: list[str]) -> NDArray[np.float64]:
+def _stored_matrix(header: Any, *, path: Path, notes: list[str]) -> NDArray[np.float64]:
     sform, qform = (_usable(header, name) for name in ("sform", "qform"))
     if sform is not None:
         if qform is not None and not np.allclose(sform, qform, rtol=0, atol=1e-2):
@@ -176,10 +206,23 @@ def _stored_matrix(header: Any, *, notes: list[str]) -> NDArray[np.float64]:
     if qform is not None:
         return qform
     notes.append("the file states no orientation; its axes were taken as right, anterior, superior")
+    return np.diag([*_voxel_size(header, path=path), 1.0])
+
+
+def _voxel_size(header: Any, *, path: Path) -> NDArray[np.float64]:
+    """(3,) voxel size; from the header as it is in the file, since nibabel turns 0 into 1 when it loads one."""
+    from nibabel.openers import ImageOpener
+
+    with ImageOpener(str(path)) as stream:
+        stored = type(header).from_fileobj(stream, check=False)
+    ndim = min(len(header.get_data_shape()), 3)
     sizes = np.ones(3)
-    zooms = np.asarray(header.get_zooms()[:3], dtype=np.float64)
-    sizes[: zooms.size] = zooms
-    return np.diag([*sizes, 1.0])
+    sizes[:ndim] = stored["pixdim"][1 : ndim + 1]
+    if not (np.isfinite(sizes) & (sizes > 0)).all():
+        shown = ", ".join(f"{size:g}" for size in sizes)
+        message = f"{path}: expected a positive voxel size, got ({shown}). Convert it anew from its source."
+        raise ImageFormatError(message)
+    return sizes
 
 
 def _usable(header: Any, name: str) -> NDArray[np.float64] | None:
@@ -209,7 +252,7 @@ def _storable(array: NDArray, *, name: str) -> NDArray:
     return narrow
 
 
-def _save(array: NDArray, *, affine: Affine, path: Path) -> None:
+def _save(array: NDArray, *, affine: Affine, metadata: ImageMetadata, path: Path) -> None:
     import nibabel
 
     matrix = np.eye(4)
@@ -219,6 +262,8 @@ def _save(array: NDArray, *, affine: Affine, path: Path) -> None:
     if max(array.shape) > np.iinfo(np.int16).max:
         nifti = nibabel.Nifti2Image(array, matrix, dtype=array.dtype)
     nifti.header.set_xyzt_units(xyz="mm", t="unknown")
+    if not metadata.spacing_is_known:
+        nifti.header["descrip"] = _SIZE_UNKNOWN
     nifti.set_sform(matrix, code=_SFORM_CODE_SCANNER)
     if affine.is_orthogonal:
         nifti.set_qform(matrix, code=_QFORM_CODE_ALIGNED)

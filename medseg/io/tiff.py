@@ -18,15 +18,15 @@ from medseg.errors import ImageFormatError, InputError
 from medseg.geometry import Affine
 from medseg.images import Image, ImageMetadata, LabelMap
 from medseg.io.alpha import without_opaque_alpha
-from medseg.io.base import ImageHeader, ReadRequest, check_axes_letters
+from medseg.io.base import ImageHeader, ReadRequest
 from medseg.io.foreign_errors import translated_errors
 from medseg.io.label_values import compact
 from medseg.io.slices import check_slice_index, slice_of
 from medseg.io.stored_order import affine_of_axes, along_world_axes, channels_first, native
+from medseg.io.tiff_axes import TiffLayout, layout_of
 from medseg.io.tiff_spacing import WRITER_NAME, TiffGeometry, imagej_geometry, ome_geometry
 
 _REMEDY = "Open and save it again with the program it is from."
-_STACK_NOTE = "the file does not name the axis of its pages; they were taken as the slices of a stack (Z)"
 _NARROWER = {np.dtype(np.int64): np.int32, np.dtype(np.uint64): np.uint32, np.dtype(np.float16): np.float32}
 """Types that OME-TIFF has no name for, and what is written in their place where the values fit."""
 
@@ -44,25 +44,18 @@ class TiffReader:
     def header(self, path: Path, request: ReadRequest) -> ImageHeader:
         """What the file says about its image, without reading the voxels."""
         with _opened(path) as tif:
-            axes, notes = _axes_of(tif, path=path, request=request)
-            series = tif.series[0]
-            metadata, affine = _metadata_of(tif, axes=axes, path=path, notes=notes)
-            shape = tuple(int(size) for size in series.shape)
-            channels = shape[axes.index("C")] if "C" in axes else 1
-            spatial = tuple(size for letter, size in zip(axes, shape, strict=True) if letter in "ZYX")
-            dtype = np.dtype(np.uint8) if series.dtype == np.bool_ else series.dtype.newbyteorder("=")
-            return ImageHeader(
-                (channels, *spatial), "C" + axes.replace("C", "").replace("T", ""), dtype, affine, metadata
-            )
+            layout = layout_of(tif, path=path, request=request)
+            metadata, affine = _metadata_of(tif, layout, path=path)
+            return ImageHeader(layout.image_shape, layout.image_axes, _dtype_read(tif), affine, metadata)
 
     def read(self, path: Path, request: ReadRequest) -> Image:
         """The image, or its one slice; then only that slice's pages are decoded."""
         with _opened(path) as tif:
-            axes, notes = _axes_of(tif, path=path, request=request)
-            metadata, affine = _metadata_of(tif, axes=axes, path=path, notes=notes)
-            array, in_full = _pixels(tif, axes=axes, request=request, path=path)
-            array = _without_frames(array, axes)
-            array, image_axes = channels_first(native(array), axes.replace("T", ""))
+            layout = layout_of(tif, path=path, request=request)
+            metadata, affine = _metadata_of(tif, layout, path=path)
+            array, in_full = _pixels(tif, layout, request=request, path=path)
+            array = _without_frames(array, layout.axes)
+            array, image_axes = channels_first(native(array), layout.axes.replace("T", ""))
             photometric = getattr(tif.series[0].keyframe, "photometric", None)
         notes = list(metadata.notes)
         if photometric is not None and photometric.name == "RGB" and array.shape[0] in {2, 4}:
@@ -136,44 +129,17 @@ class _Complaints(logging.Handler):
             raise ImageFormatError(message)
 
 
-def _axes_of(tif: Any, *, path: Path, request: ReadRequest) -> tuple[str, list[str]]:
-    """One letter of C, Z, Y, X (or T of length 1) an axis of the stored array, and notes about a guess."""
-    if len(tif.series) > 1:
-        sizes = ", ".join("x".join(str(size) for size in series.shape) for series in tif.series[:4])
-        message = f"{path}: expected one image, got {len(tif.series)} of different kinds ({sizes}). Save one to a file."
-        raise ImageFormatError(message)
-    series = tif.series[0]
-    if request.axes is not None:
-        return check_axes_letters(request.axes, ndim=len(series.shape), name=path), ["the axes were given by the user"]
-    axes = series.axes.replace("S", "C") if "C" not in series.axes else series.axes
-    notes: list[str] = []
-    if axes in {"QYX", "IYX"} and len(series.pages) == series.shape[0]:
-        axes, notes = "ZYX", [_STACK_NOTE]
-    if "T" in axes and series.shape[axes.index("T")] > 1:
-        message = (
-            f"{path}: expected one point in time, got {series.shape[axes.index('T')]} (axes {axes}). "
-            "Save each to a file, or give --axes with Z for T if they are slices."
-        )
-        raise ImageFormatError(message)
-    if set(axes) - set("TCZYX") or not {"Y", "X"} <= set(axes) or len(set(axes)) != len(axes):
-        message = (
-            f"{path}: the file does not say what its axes are (shape {tuple(series.shape)}, tifffile names them "
-            f"{series.axes}). Give --axes with one letter from C, Z, Y, X an axis, {'ZYX'[-len(axes) :]} for example."
-        )
-        raise ImageFormatError(message)
-    return axes, notes
-
-
-def _metadata_of(tif: Any, *, axes: str, path: Path, notes: list[str]) -> tuple[ImageMetadata, Affine]:
+def _metadata_of(tif: Any, layout: TiffLayout, *, path: Path) -> tuple[ImageMetadata, Affine]:
     geometry = _geometry(tif, path=path)
-    spatial = "".join(letter for letter in axes if letter in "ZYX")
+    notes = list(layout.notes)
+    spatial = layout.image_axes[1:]
     missing = [letter for letter in spatial if letter not in geometry.spacing_mm]
     if missing and len(missing) < len(spatial):
-        notes = [*notes, f"the file states no voxel size along {', '.join(missing)}, so its size in mm is unknown"]
+        notes += [f"the file states no voxel size along {', '.join(missing)}, so its size in mm is unknown"]
     known = not missing
     page = tif.series[0].keyframe
     if getattr(page.photometric, "name", "") == "MINISWHITE":
-        notes = [*notes, "the file asks to show low values bright; the values are kept as stored"]
+        notes += ["the file asks to show low values bright; the values are kept as stored"]
     affine = affine_of_axes(
         spatial, spacing_mm=geometry.spacing_mm if known else {}, origin_mm=geometry.origin_mm if known else {}
     )
@@ -181,7 +147,7 @@ def _metadata_of(tif: Any, *, axes: str, path: Path, notes: list[str]) -> tuple[
         source=str(path),
         format="tiff",
         spacing_is_known=known,
-        channel_names=geometry.channel_names if "C" in axes else (),
+        channel_names=geometry.channel_names if "C" in layout.axes else (),
         notes=(*notes, *geometry.notes),
     )
     return metadata, affine
@@ -206,22 +172,30 @@ def _density(tag: Any) -> float | None:
     return numerator / denominator if denominator and numerator else None
 
 
-def _pixels(tif: Any, *, axes: str, request: ReadRequest, path: Path) -> tuple[NDArray, bool]:
+def _pixels(tif: Any, layout: TiffLayout, *, request: ReadRequest, path: Path) -> tuple[NDArray, bool]:
     """The stored array and True; or, where slices are pages, the wanted one alone (Z of length 1) and False."""
     series = tif.series[0]
     pages_shape = series.shape[: len(series.shape) - len(series.keyframe.shape)]
-    spatial = axes.replace("C", "").replace("T", "")
+    axes, spatial = layout.axes, layout.image_axes[1:]
     index = request.slice_index
-    if index is None or len(spatial) != 3 or spatial[0] not in axes[: len(pages_shape)]:
-        return series.asarray(), True
-    if len(series.pages) != int(np.prod(pages_shape)):
-        return series.asarray(), True
+    pages_are_slices = (
+        layout.shape == tuple(series.shape)
+        and spatial[0] in axes[: len(pages_shape)]
+        and len(series.pages) == int(np.prod(pages_shape))
+    )
+    if index is None or len(spatial) != 3 or not pages_are_slices:
+        return series.asarray().reshape(layout.shape), True
     axis = axes.index(spatial[0])
     check_slice_index(index, count=series.shape[axis], name=path)
     numbers = np.arange(len(series.pages)).reshape(pages_shape)
     wanted = np.take(numbers, [index], axis=axis)
     pages = [series.pages[int(number)].asarray() for number in wanted.ravel()]
     return np.stack(pages).reshape(*wanted.shape, *pages[0].shape), False
+
+
+def _dtype_read(tif: Any) -> np.dtype:
+    dtype = np.dtype(tif.series[0].dtype)
+    return np.dtype(np.uint8) if dtype == np.bool_ else dtype.newbyteorder("=")
 
 
 def _without_frames(array: NDArray, axes: str) -> NDArray:

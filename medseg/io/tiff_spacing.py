@@ -66,6 +66,8 @@ def ome_geometry(ome: Mapping[str, Any], *, name: object) -> TiffGeometry:
         if size is None:
             continue
         unit = str(pixels.get(f"PhysicalSize{letter}Unit", "µm"))
+        if unit.lower() == "pixel":
+            continue
         if unit.lower() not in MM_PER_UNIT:
             notes.append(f"the voxel size along {letter} is in {unit!r}, which is no length, and was left out")
             continue
@@ -74,6 +76,18 @@ def ome_geometry(ome: Mapping[str, Any], *, name: object) -> TiffGeometry:
     channels = _all(pixels.get("Channel", []))
     names = tuple(str(channel["Name"]) for channel in channels if "Name" in channel)
     return TiffGeometry(spacing, origin, names if len(names) == len(channels) else (), tuple(notes))
+
+
+def is_our_volume(tif: Any) -> bool:
+    """Whether medseg wrote the file as a volume, even if of one slice; only volumes state a size along z there."""
+    import tifffile
+
+    if not tif.is_ome:
+        return False
+    ome = tifffile.xml2dict(tif.ome_metadata).get("OME", {})
+    return ome.get("Creator") == WRITER_NAME and "PhysicalSizeZ" in _first(
+        _first(ome.get("Image", {})).get("Pixels", {})
+    )
 
 
 def imagej_geometry(

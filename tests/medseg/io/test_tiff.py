@@ -1,0 +1,254 @@
+import numpy as np
+import pytest
+import tifffile
+
+from medseg.errors import ImageFormatError, InputError
+from medseg.geometry import Affine, WorldFrame
+from medseg.images import LabelMap, LabelTable
+from medseg.io import read_image, read_label_map, write_label_map
+from medseg.io.base import ReadRequest
+from medseg.io.tiff import TiffReader
+
+STACK = np.arange(4 * 6 * 8, dtype=np.uint16).reshape(4, 6, 8)
+
+
+def saved(path, array=STACK, **how):
+    tifffile.imwrite(path, array, **{"photometric": "minisblack", **how})
+    return path
+
+
+def test_grey_pages_without_names_are_slices_with_a_note(tmp_path):
+    image = read_image(saved(tmp_path / "a.tif"))
+    assert image.axes == "CZYX"
+    np.testing.assert_array_equal(image.array[0], STACK)
+    assert not image.metadata.spacing_is_known
+    assert any("taken as the slices of a stack" in note for note in image.metadata.notes)
+
+
+def test_pages_without_any_metadata_are_slices_too(tmp_path):
+    image = read_image(saved(tmp_path / "a.tif", metadata=None))
+    assert (image.axes, image.array.shape) == ("CZYX", (1, 4, 6, 8))
+
+
+def test_axes_that_the_file_names_are_used_as_they_are(tmp_path):
+    array = np.arange(2 * 3 * 6 * 8, dtype=np.uint8).reshape(3, 2, 6, 8)
+    image = read_image(saved(tmp_path / "a.ome.tif", array, metadata={"axes": "ZCYX"}))
+    assert (image.axes, image.array.shape) == ("CZYX", (2, 3, 6, 8))
+    np.testing.assert_array_equal(image.array[1, 2], array[2, 1])
+    assert image.metadata.notes == ()
+
+
+@pytest.mark.parametrize(("unit", "size", "mm"), [("µm", 0.5, 5e-4), ("nm", 4.0, 4e-6), ("mm", 0.7, 0.7)])
+def test_ome_sizes_are_converted_to_mm(tmp_path, unit, size, mm):
+    meta = {"axes": "ZYX", "PhysicalSizeX": size, "PhysicalSizeXUnit": unit, "PhysicalSizeY": 2 * size,
+            "PhysicalSizeYUnit": unit, "PhysicalSizeZ": 5 * size, "PhysicalSizeZUnit": unit}  # fmt: skip
+    image = read_image(saved(tmp_path / "a.ome.tif", metadata=meta))
+    assert image.spacing_mm == pytest.approx((5 * mm, 2 * mm, mm))
+    assert image.metadata.spacing_is_known
+    # axes z, y, x run along the world's z, y, x: voxel (1, 2, 3) lies at x = 3, y = 2, z = 1 steps
+    np.testing.assert_allclose(image.affine.apply([1, 2, 3]), (3 * mm, 4 * mm, 5 * mm), rtol=1e-9)
+
+
+def test_ome_without_a_unit_is_in_micrometres(tmp_path):
+    meta = {"axes": "YX", "PhysicalSizeX": 0.65, "PhysicalSizeY": 0.65}
+    assert read_image(saved(tmp_path / "a.ome.tif", STACK[0], metadata=meta)).spacing_mm == pytest.approx(
+        (6.5e-4, 6.5e-4)
+    )
+
+
+def test_a_stage_position_of_another_program_is_not_believed(tmp_path):
+    meta = {
+        "axes": "YX",
+        "PhysicalSizeX": 1.0,
+        "PhysicalSizeY": 1.0,
+        "Plane": {"PositionX": [55.0], "PositionY": [7.0]},
+    }
+    assert read_image(saved(tmp_path / "a.ome.tif", STACK[0], metadata=meta)).affine.origin_mm == (0.0, 0.0)
+
+
+def test_a_size_along_one_axis_only_leaves_the_size_unknown(tmp_path):
+    image = read_image(
+        saved(tmp_path / "a.ome.tif", metadata={"axes": "ZYX", "PhysicalSizeX": 1.0, "PhysicalSizeY": 1.0})
+    )
+    assert not image.metadata.spacing_is_known
+    assert image.spacing_mm == (1.0, 1.0, 1.0)
+    assert any("no voxel size along Z" in note for note in image.metadata.notes)
+
+
+@pytest.mark.parametrize("size", [0.0, -1.0])
+def test_an_ome_size_that_is_none_is_refused(tmp_path, size):
+    meta = {"axes": "YX", "PhysicalSizeX": size, "PhysicalSizeY": 1.0}
+    with pytest.raises(ImageFormatError, match="expected a positive voxel size, got PhysicalSizeX"):
+        read_image(saved(tmp_path / "a.ome.tif", STACK[0], metadata=meta))
+
+
+def test_imagej_sizes_are_converted_to_mm(tmp_path):
+    path = saved(
+        tmp_path / "a.tif", imagej=True, resolution=(2.0, 4.0), metadata={"axes": "ZYX", "spacing": 3.0, "unit": "um"}
+    )
+    image = read_image(path)
+    # 2 pixels a micrometre along x, 4 along y, slices 3 micrometres apart
+    assert image.spacing_mm == pytest.approx((3e-3, 0.25e-3, 0.5e-3))
+
+
+def test_imagej_without_a_unit_has_no_known_size(tmp_path):
+    image = read_image(saved(tmp_path / "a.tif", imagej=True, metadata={"axes": "ZYX"}))
+    assert not image.metadata.spacing_is_known
+
+
+def test_the_print_size_of_a_plain_tiff_is_no_voxel_size(tmp_path):
+    image = read_image(saved(tmp_path / "a.tif", STACK[0], resolution=(300, 300), resolutionunit="INCH"))
+    assert not image.metadata.spacing_is_known
+    assert image.spacing_mm == (1.0, 1.0)
+
+
+def test_points_in_time_are_refused_unless_called_slices(tmp_path):
+    path = saved(tmp_path / "a.tif", imagej=True, metadata={"axes": "TYX"})
+    with pytest.raises(ImageFormatError, match=r"expected one point in time, got 4 \(axes TYX\)"):
+        read_image(path)
+    assert read_image(path, axes="ZYX").array.shape == (1, 4, 6, 8)
+
+
+def test_unknown_axes_ask_for_axes(tmp_path):
+    array = np.zeros((2, 3, 6, 8), np.uint8)
+    path = saved(tmp_path / "a.tif", array)
+    with pytest.raises(ImageFormatError, match=r"does not say what its axes are \(shape \(2, 3, 6, 8\).*Give --axes"):
+        read_image(path)
+    assert read_image(path, axes="ZCYX").array.shape == (3, 2, 6, 8)
+
+
+def test_a_volume_in_one_page_asks_for_axes(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((6, 8, 5), np.uint8), photometric="minisblack", planarconfig="contig")
+    try:
+        image = read_image(path)
+    except ImageFormatError as error:
+        assert "Give --axes" in str(error)  # noqa: PT017 - either answer is right, a stack of 6 slices is not
+    else:
+        assert image.array.shape == (5, 6, 8)
+
+
+@pytest.mark.parametrize("axes", ["ZY", "QYX", "ZYXC", "ZZX", "CZT"])
+def test_axes_that_do_not_fit_are_refused(tmp_path, axes):
+    with pytest.raises(InputError, match=r"expected --axes with 3 different letters from C, Z, Y, X"):
+        read_image(saved(tmp_path / "a.tif"), axes=axes)
+
+
+def test_colour_pages_become_channels(tmp_path):
+    rgb = np.random.default_rng(0).integers(0, 255, (6, 8, 3), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", rgb, photometric="rgb")
+    image = read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(image.array, rgb.transpose(2, 0, 1))
+
+
+def test_opaque_alpha_is_dropped_and_another_refused(tmp_path):
+    rgba = np.full((6, 8, 4), 255, np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", rgba, photometric="rgb", extrasamples=["unassalpha"])
+    image = read_image(tmp_path / "a.tif")
+    assert image.num_channels == 3
+    assert any("alpha" in note for note in image.metadata.notes)
+    rgba[0, 0, 3] = 0
+    tifffile.imwrite(tmp_path / "b.tif", rgba, photometric="rgb", extrasamples=["unassalpha"])
+    with pytest.raises(ImageFormatError, match="expected an opaque picture"):
+        read_image(tmp_path / "b.tif")
+
+
+@pytest.mark.parametrize(
+    "how", [{"compression": "lzw"}, {"compression": "zlib"}, {"tile": (16, 16)}, {"bigtiff": True}, {"byteorder": ">"}]
+)
+def test_encodings_do_not_matter(tmp_path, how):
+    image = read_image(saved(tmp_path / "a.tif", **how))
+    np.testing.assert_array_equal(image.array[0], STACK)
+    assert image.array.dtype == np.uint16
+    assert image.array.dtype.isnative
+
+
+def test_several_images_in_one_file_are_refused(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
+        tif.write(STACK[0], photometric="minisblack")
+        tif.write(STACK[0, :3, :3], photometric="minisblack")
+    with pytest.raises(ImageFormatError, match=r"expected one image, got 2 of different kinds \(6x8, 3x3\)"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_a_cut_stack_is_refused_not_shortened(tmp_path):
+    path = saved(tmp_path / "a.tif", np.tile(STACK, (5, 8, 8)), metadata=None, compression="zlib")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(ImageFormatError, match=r"a\.tif"):
+        read_image(path)
+
+
+def test_inverted_greys_are_kept_with_a_note(tmp_path):
+    image = read_image(saved(tmp_path / "a.tif", STACK[0], photometric="miniswhite"))
+    np.testing.assert_array_equal(image.array[0], STACK[0])
+    assert any("low values bright" in note for note in image.metadata.notes)
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"compression": "zlib"}, {"imagej": True, "metadata": {"axes": "ZYX"}}, {"metadata": None}]
+)
+def test_one_slice_equals_that_of_the_whole_stack(tmp_path, how):
+    path = saved(tmp_path / "a.tif", **how)
+    whole = read_image(path)
+    flat = TiffReader().read(path, ReadRequest(slice_index=2))
+    assert (flat.axes, flat.affine.ndim) == ("CYX", 2)
+    np.testing.assert_array_equal(flat.array, whole.array[:, 2])
+    assert flat.metadata.extra["slice_index"] == 2
+
+
+def test_one_slice_of_channels_takes_all_channels(tmp_path):
+    array = np.arange(2 * 3 * 6 * 8, dtype=np.uint16).reshape(3, 2, 6, 8)
+    path = saved(tmp_path / "a.ome.tif", array, metadata={"axes": "ZCYX"})
+    flat = TiffReader().read(path, ReadRequest(slice_index=1))
+    np.testing.assert_array_equal(flat.array, array[1])
+
+
+def test_one_slice_decodes_only_its_pages(tmp_path):
+    path = saved(tmp_path / "a.tif", compression="zlib", metadata=None)
+    with tifffile.TiffFile(path) as tif:
+        offset = tif.pages[0].dataoffsets[0]
+    data = bytearray(path.read_bytes())
+    data[offset : offset + 4] = b"\xff\xff\xff\xff"  # the first slice cannot be decoded any more
+    path.write_bytes(bytes(data))
+    np.testing.assert_array_equal(TiffReader().read(path, ReadRequest(slice_index=3)).array[0], STACK[3])
+    with pytest.raises(ImageFormatError):
+        read_image(path)
+
+
+@pytest.mark.parametrize("index", [-1, 4])
+def test_a_slice_that_is_not_there_is_refused(tmp_path, index):
+    with pytest.raises(InputError, match=rf"expected a slice between 0 and 3, got {index}"):
+        TiffReader().read(saved(tmp_path / "a.tif"), ReadRequest(slice_index=index))
+
+
+def test_a_written_map_is_deflated_ome_tiff_in_pages(tmp_path):
+    affine = Affine(np.diag([-0.5, 0.8, 3.0, 1.0]), frame=WorldFrame.RAS)
+    array = np.zeros((40, 30, 20), np.int64)
+    array[3, 4, 5] = 2
+    write_label_map(LabelMap(array, affine, "XYZ", LabelTable.from_names("abc")), tmp_path / "m.tif")
+    with tifffile.TiffFile(tmp_path / "m.tif") as tif:
+        assert tif.is_ome
+        assert (tif.series[0].axes, tif.series[0].shape) == ("ZYX", (20, 30, 40))
+        assert tif.pages[0].compression.name == "ADOBE_DEFLATE"
+        assert 'PhysicalSizeZ="3.0"' in tif.ome_metadata
+    # x ran to the left: the pages hold it the other way round, so that voxel 3 of 40 is column 36
+    assert read_label_map(tmp_path / "m.tif").array[5, 4, 36] == 2
+
+
+def test_a_volume_of_one_slice_stays_a_volume(tmp_path):
+    affine = Affine(np.diag([1.0, 1.0, 2.0, 1.0]), frame=WorldFrame.RAS)
+    write_label_map(
+        LabelMap(np.ones((3, 4, 1), np.uint8), affine, "XYZ", LabelTable.from_names("ab")), tmp_path / "m.tif"
+    )
+    again = read_label_map(tmp_path / "m.tif")
+    assert (again.axes, again.spatial_shape, again.spacing_mm) == ("ZYX", (1, 4, 3), (2.0, 1.0, 1.0))
+
+
+def test_channels_of_a_map_are_refused(tmp_path):
+    rgb = np.zeros((6, 8, 3), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", rgb, photometric="rgb")
+    from medseg.errors import LabelError
+
+    with pytest.raises(LabelError, match=r"one number a voxel, got 3 channels. Save the mask in greyscale"):
+        read_label_map(tmp_path / "a.tif")

@@ -31,7 +31,7 @@ def list_inputs(folder: str | Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         files = [Path(place) / name for name in sorted(names) if not name.startswith(".")]
         found += [file for file in files if suffix_in(file.name, _FILE_SUFFIXES)]
-        if any(_is_dicom(file) for file in files if not suffix_in(file.name, _FILE_SUFFIXES)):
+        if any(is_dicom(file) for file in files if not suffix_in(file.name, _FILE_SUFFIXES)):
             found.append(Path(place))
     if not found:
         message = f"{root}: expected image files or DICOM series, it holds none. Known: {', '.join(IMAGE_SUFFIXES)}."
@@ -39,5 +39,6 @@ def list_inputs(folder: str | Path) -> list[Path]:
     return sorted(found)
 
 
-def _is_dicom(path: Path) -> bool:
+def is_dicom(path: Path) -> bool:
+    """Whether a file is DICOM by its suffix or its first bytes, and not a directory of a medium (DICOMDIR)."""
     return path.name.upper() != "DICOMDIR" and (path.suffix.lower() in DICOM_SUFFIXES or is_dicom_file(path))

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from medseg.datasets import open_dataset, read_case
+from medseg.config import load_recipe
+from medseg.datasets import Case, open_dataset, read_case
+from medseg.errors import InputError
 from medseg.evaluation import Evaluation, aggregate, score_pair
 from medseg.files import write_text_atomically
 from medseg.images import Image, LabelMap
@@ -59,7 +61,7 @@ def run_demo(output: Path, *, say: Callable[[str], None]) -> DemoResult:
     cells = _segment_cells(run, output / "cells")
     say("3/4  generating a CT series in DICOM")
     case = open_dataset("phantom_ct", root=output / "ct", options=_ct_options()).cases()[0]
-    image, truth = read_case(case)
+    image, truth = _read_with_truth(case)
     say(f"4/4  finding its lesions with {CT_MODEL}")
     mask = load_model(CT_MODEL).predict(image).label_map
     written = output / "ct" / "lesions.nii.gz"
@@ -76,6 +78,14 @@ def _ct_options() -> dict[str, object]:
     return {"seed": CT_SEED, "train_cases": 1, "validation_cases": 0, "test_cases": 0, "format": "dicom"}
 
 
+def _read_with_truth(case: Case) -> tuple[Image, LabelMap]:
+    image, truth = read_case(case)
+    if truth is None:
+        message = f"case {case.case_id}: expected generated data with its truth, got an image alone. Empty the folder."
+        raise InputError(message)
+    return image, truth
+
+
 def _free_run_folder(folder: Path) -> Path:
     """A run folder that does not exist yet: a training is never overwritten."""
     number = 1
@@ -86,8 +96,6 @@ def _free_run_folder(folder: Path) -> Path:
 
 def _segment_cells(run: Path, folder: Path) -> Evaluation:
     """Masks, pictures and scores of the test images, which neither trained nor chose the weights."""
-    from medseg.config import load_recipe
-
     recipe = load_recipe(find_recipe("phantom_cells"))
     dataset = open_dataset("phantom_cells", root=folder / "images", options=recipe.data.options)
     predictor = load_model(str(run))
@@ -95,7 +103,7 @@ def _segment_cells(run: Path, folder: Path) -> Evaluation:
     for case in dataset.cases():
         if case.case_id not in dataset.splits().test:
             continue
-        image, reference = read_case(case)
+        image, reference = _read_with_truth(case)
         mask = predictor.predict(image).label_map
         write_label_map(mask, folder / "masks" / f"{case.case_id}.tif", source=image)
         write_overlay(

@@ -1,7 +1,7 @@
 """Images and label maps as napari layers: the only file that knows napari's conventions.
 
-napari's axes are those of numpy, the slowest first. Volumes of a patient are shown as (z, y, x) with the world axes of LPS
-growing along them, so that an axial slice looks as radiologists expect: the patient's right on the screen's left.
+napari's axes are those of numpy, the slowest first. Volumes of a patient are shown as (z, y, x) with the world axes of
+LPS growing along them, so that an axial slice looks as radiologists expect: the patient's right on the screen's left.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def image_layer(image: Image, *, name: str) -> LayerData:
         settings["contrast_limits"] = (-160.0, 240.0)
     if shown.shape[0] == 1:
         return shown[0], settings, "image"
-    return shown, {**settings, "channel_axis": 0, "name": [f"{name} {index}" for index in range(shown.shape[0])]}, "image"
+    names = [f"{name} {index}" for index in range(shown.shape[0])]
+    return shown, {**settings, "channel_axis": 0, "name": names}, "image"
 
 
 def labels_layer(label_map: LabelMap, *, name: str) -> LayerData:

@@ -12,10 +12,18 @@ if TYPE_CHECKING:
 
 def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:
     """The reader of `path`, or None where medseg does not read such files; cheap, and never an error."""
-    from medseg.io import can_read
-
     paths = [path] if isinstance(path, str) else path
-    return _read if all(can_read(Path(one)) for one in paths) else None
+    return _read if paths and all(_is_ours(Path(one)) for one in paths) else None
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether medseg reads files of this suffix, or a folder with DICOM files at its top."""
+    from medseg.io import IMAGE_SUFFIXES
+    from medseg.io.listing import is_dicom
+
+    if path.is_dir():
+        return any(entry.is_file() and is_dicom(entry) for entry in path.iterdir())
+    return path.name.lower().endswith(tuple(IMAGE_SUFFIXES)) or (path.is_file() and is_dicom(path))
 
 
 def _read(path: str | list[str]) -> list[LayerData]:

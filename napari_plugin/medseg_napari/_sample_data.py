@@ -14,7 +14,7 @@ _SEED = 7
 
 def cells() -> list[LayerData]:
     """Touching cells in uneven light, and which is which."""
-    from medseg.datasets import cells_phantom
+    from medseg.datasets.phantoms import cells_phantom
     from medseg_napari._layers import image_layer, labels_layer
 
     image, instances = cells_phantom(np.random.default_rng(_SEED), shape=(512, 512))
@@ -23,7 +23,7 @@ def cells() -> list[LayerData]:
 
 def ct_with_lesions() -> list[LayerData]:
     """A body in CT with small lesions, and where they are."""
-    from medseg.datasets import ct_phantom
+    from medseg.datasets.phantoms import ct_phantom
     from medseg_napari._layers import image_layer, labels_layer
 
     image, lesions = ct_phantom(np.random.default_rng(_SEED))

@@ -42,8 +42,8 @@ def write_batch_report(records: Sequence[CaseRecord], output: Path, *, model: Pa
         rows = [(record.case_id, record.cause, record.source) for record in failed]
         page.add_section("Failed", table(("case", "cause", "file"), rows, numeric_from=9), lead="These have no mask.")
     page.add_section("Cases", *_pictures(done, output))
-    rows = [(record.case_id, str(record.objects), f"{record.seconds:.1f}", " | ".join(record.notes)) for record in done]
-    page.add(fold("All cases as a table", table(("case", "objects", "seconds", "notes"), rows)))
+    listed = [(record.case_id, str(record.objects), f"{record.seconds:.1f}", *record.notes[:1]) for record in done]
+    page.add(fold("All cases as a table", table(("case", "objects", "seconds", "note"), listed)))
     path = output / "report.html"
     write_text_atomically(path, page.to_html())
     return path

@@ -37,7 +37,7 @@ class ImageHeader:
     Attributes:
         shape: as `Image.array` will have it, channels first.
         axes: as `Image.axes`.
-        dtype: as `Image.array` will have it.
+        dtype: as `Image.array` will have it; DICOM volumes turn out wider where their values ask for it.
         affine: as `Image.affine`.
         metadata: as `Image.metadata`, save for notes that only the voxels can give.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from medseg.errors import ImageFormatError, InputError, MedsegError
+from medseg.errors import ImageFormatError, MedsegError
 from medseg.io.base import ImageHeader, ReadRequest
 from medseg.io.dicom.reader import describe_series
 from medseg.io.dispatch import DICOM_READER, reader_of
@@ -82,8 +82,6 @@ def _described(path: Path, *, axes: str | None) -> list[ImageDescription]:
         ]
     try:
         return [_accepted(path, reader.format, reader.header(path, ReadRequest(axes=axes)))]
-    except InputError:
-        raise
     except MedsegError as error:
         return [_refused(path, reader.format, error)]
 

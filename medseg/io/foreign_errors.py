@@ -66,7 +66,12 @@ def check_exists(path: Path) -> None:
         InputError: it is missing.
         ImageFormatError: it is a file of zero bytes.
     """
-    if not path.exists():
+    try:
+        is_there = path.exists()
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        message = f"{path}: cannot be looked up ({error.strerror}). Check the path and its permissions."
+        raise InputError(message) from error
+    if not is_there:
         message = f"{path}: no such file or folder. Check the path."
         raise InputError(message)
     if path.is_file() and path.stat().st_size == 0:

@@ -46,16 +46,17 @@ class TiffReader:
         with _opened(path) as tif:
             layout = layout_of(tif, path=path, request=request)
             metadata, affine = _metadata_of(tif, layout, path=path)
-            return ImageHeader(layout.image_shape, layout.image_axes, _dtype_read(tif), affine, metadata)
+            return ImageHeader(layout.image_shape, layout.image_axes, _dtype_read(tif, path=path), affine, metadata)
 
     def read(self, path: Path, request: ReadRequest) -> Image:
         """The image, or its one slice; then only that slice's pages are decoded."""
         with _opened(path) as tif:
             layout = layout_of(tif, path=path, request=request)
             metadata, affine = _metadata_of(tif, layout, path=path)
+            dtype = _dtype_read(tif, path=path)
             array, in_full = _pixels(tif, layout, request=request, path=path)
             array = _without_frames(array, layout.axes)
-            array, image_axes = channels_first(native(array), layout.axes.replace("T", ""))
+            array, image_axes = channels_first(native(array).astype(dtype, copy=False), layout.axes.replace("T", ""))
             photometric = getattr(tif.series[0].keyframe, "photometric", None)
         notes = list(metadata.notes)
         if photometric is not None and photometric.name == "RGB" and array.shape[0] in {2, 4}:
@@ -193,8 +194,11 @@ def _pixels(tif: Any, layout: TiffLayout, *, request: ReadRequest, path: Path) -
     return np.stack(pages).reshape(*wanted.shape, *pages[0].shape), False
 
 
-def _dtype_read(tif: Any) -> np.dtype:
+def _dtype_read(tif: Any, *, path: Path) -> np.dtype:
     dtype = np.dtype(tif.series[0].dtype)
+    if dtype.kind not in "biuf":
+        message = f"{path}: expected real numbers, got values of type {dtype.name}. Export their real part or size."
+        raise ImageFormatError(message)
     return np.dtype(np.uint8) if dtype == np.bool_ else dtype.newbyteorder("=")
 
 

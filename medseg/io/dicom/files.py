@@ -111,7 +111,8 @@ def scan(path: Path) -> Scan:
     """What lies in the folder `path`, or below it where it holds no DICOM file itself; or, for a file, that one."""
     if path.is_file():
         return _scan([path], strangers=[])
-    entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
+    with translated_errors(path, expected="a folder", remedy="Check its permissions."):
+        entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
     here = [entry for entry in entries if entry.is_file() and entry.name.upper() != _DIRECTORY_NAME]
     claimants = [entry for entry in here if _claims_to_be_dicom(entry)]
     if claimants:

@@ -221,6 +221,11 @@ def test_values_of_64_bits_are_refused_where_they_do_not_fit(tmp_path):
             write_image(image, tmp_path / f"m{suffix}")
 
 
+def test_a_name_that_is_too_long_is_an_input_error(tmp_path):
+    with pytest.raises(InputError, match="Check the path"):
+        read_image(tmp_path / ("a" * 5000 + ".png"))
+
+
 def test_a_source_on_another_grid_is_refused(tmp_path):
     label_map = LabelMap(np.zeros((5, 7), np.uint8), volume_free_affine(), "YX", LABELS)
     with pytest.raises(GeometryError, match="label map and its image differ in spacing"):

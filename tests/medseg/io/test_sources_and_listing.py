@@ -169,6 +169,11 @@ def test_a_broken_file_is_described_as_refused(tmp_path):
     assert "zero bytes" in second.problem
 
 
+def test_axes_that_do_not_fit_one_file_do_not_stop_the_others(cohort):
+    verdicts = {entry.path.name: entry.verdict for entry in describe(cohort, axes="XYZ")}
+    assert (verdicts["a.nii.gz"], verdicts["c.png"], verdicts["b_series"]) == ("ok", "refused", "ok")
+
+
 def test_describing_nothing_is_an_error(tmp_path):
     with pytest.raises(InputError, match="no such file or folder"):
         describe(tmp_path / "nowhere")

@@ -245,6 +245,11 @@ def test_a_volume_of_one_slice_stays_a_volume(tmp_path):
     assert (again.axes, again.spatial_shape, again.spacing_mm) == ("ZYX", (1, 4, 3), (2.0, 1.0, 1.0))
 
 
+def test_complex_numbers_are_refused(tmp_path):
+    with pytest.raises(ImageFormatError, match="expected real numbers, got values of type complex64"):
+        read_image(saved(tmp_path / "a.tif", STACK[0].astype(np.complex64)))
+
+
 def test_channels_of_a_map_are_refused(tmp_path):
     rgb = np.zeros((6, 8, 3), np.uint8)
     tifffile.imwrite(tmp_path / "a.tif", rgb, photometric="rgb")

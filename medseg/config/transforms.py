@@ -79,9 +79,9 @@ class Augmentation(Config):
     rotate_degrees: Annotated[float, Field(ge=0, le=180)] = 15.0
     scale_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.15
     elastic_probability: Annotated[float, Field(ge=0, le=1)] = 0.3
-    elastic_spacing_voxel: PositiveFloat = 32.0
+    elastic_spacing_voxel: PositiveFloat = 64.0
     """Distance between the points of the coarse grid that carries random displacements."""
-    elastic_sigma_voxel: Annotated[float, Field(ge=0)] = 5.0
+    elastic_sigma_voxel: Annotated[float, Field(ge=0)] = 6.0
     """Standard deviation of those displacements."""
     noise_probability: Annotated[float, Field(ge=0, le=1)] = 0.2
     noise_std: Annotated[float, Field(ge=0)] = 0.05

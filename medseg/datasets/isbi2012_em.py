@@ -13,6 +13,7 @@ its first slice has a training slice as neighbour; the option `gap` leaves out t
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,6 +65,9 @@ class Isbi2012Options(Config):
     """Absent: none."""
     gap: NonNegativeInt = 0
     """Training slices that lie this near to a held-out slice are left out."""
+    also_train_on_validation: bool = False
+    """Whether the validation slices train as well: more to learn from for a final model, whose validation scores then
+    say that it converged and nothing about slices it has not seen."""
 
 
 def open_isbi2012(root: Path, options: Isbi2012Options) -> ListedDataset:
@@ -95,6 +99,8 @@ def open_isbi2012(root: Path, options: Isbi2012Options) -> ListedDataset:
     )
     splits = _make_splits(options, count)
     check_splits(splits, cases, name=f"data.options of {NAME}", groups_may_span=True)
+    if options.also_train_on_validation:
+        splits = replace(splits, train=tuple(sorted((*splits.train, *splits.validation))))
     return ListedDataset(NAME, LABELS, 1, 2, CITATION, LICENCE, cases, splits)
 
 

@@ -206,7 +206,10 @@ def check_monitor(config: TrainingConfig, *, score_keys: tuple[str, ...]) -> Non
 
 def cancelled_at(step: int, folder: RunFolder) -> Cancelled:
     """What to raise when the user stops a run."""
-    message = f"stopped at step {step}. {_what_is_kept(folder)}"
+    kept = "There was no checkpoint yet; --resume begins anew."
+    if folder.last.exists():
+        kept = f"The last checkpoint is kept: {folder.last}; --resume goes on from there."
+    message = f"stopped at step {step}. {kept}"
     return Cancelled(message)
 
 
@@ -214,12 +217,8 @@ def diverged_at(step: int, *, what: str, lr: float, folder: RunFolder) -> Diverg
     """What to raise when a run diverged."""
     message = (
         f"{folder.root}: {what} at step {step} (learning rate {lr:.3g}), so the run was stopped. "
-        f"Lower training.optimiser.lr, or set training.precision=fp32, and start a new run. {_what_is_kept(folder)}"
+        f"Lower training.optimiser.lr, or set training.precision=fp32, and start a new run."
     )
-    return DivergedError(message)
-
-
-def _what_is_kept(folder: RunFolder) -> str:
     if folder.last.exists():
-        return f"The last checkpoint is kept: {folder.last}; --resume goes on from there."
-    return "There was no checkpoint yet; --resume begins anew."
+        message += f" The last good checkpoint is kept: {folder.last}."
+    return DivergedError(message)

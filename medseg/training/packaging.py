@@ -48,8 +48,15 @@ def describe_model(
         training=record,
         licence="not stated",
         data_terms=dataset.licence,
-        limits=(f"Trained on {len(splits.train)} cases of {dataset.name} and scored on no other data set.",),
+        limits=_limits(dataset, splits),
     )
+
+
+def _limits(dataset: Dataset, splits: Splits) -> tuple[str, ...]:
+    trained = f"Trained on {len(splits.train)} cases of {dataset.name} and scored on no other data set."
+    if set(splits.train).isdisjoint(splits.validation):
+        return (trained,)
+    return (trained, "Its scores are of cases that it was trained on: they say nothing about cases it has not seen.")
 
 
 def finish_run(

@@ -130,3 +130,10 @@ def test_the_real_stacks_open_with_the_frozen_split(data_dir):
         shares.append(membrane.mean())
         assert image.array[0][membrane].mean() < image.array[0][~membrane].mean() - 20  # membranes are dark
     assert np.mean(shares) == pytest.approx(0.22, abs=0.05)
+
+
+def test_a_final_model_may_train_on_the_validation_slices_when_the_recipe_says_so(tmp_path):
+    options = {"train_slices": "0-3", "validation_slices": "5-6", "also_train_on_validation": True}
+    splits = open_dataset("isbi2012_em", root=write_isbi_layout(tmp_path), options=options).splits()
+    assert splits.train == _slices(0, 1, 2, 3, 5, 6)
+    assert splits.validation == _slices(5, 6)

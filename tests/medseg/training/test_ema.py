@@ -43,9 +43,14 @@ def test_own_weights_come_back_bit_for_bit_even_after_an_error():
     network = one_weight(0.1)
     before = network.weight.detach().clone()
     average = {"weight": torch.full((1, 1), 7.0)}
-    with pytest.raises(KeyError), weights_applied(network, average):
-        assert network.weight.item() == 7.0
-        raise KeyError
+
+    def fail_inside():
+        with weights_applied(network, average):
+            assert network.weight.item() == 7.0
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_inside()
     assert torch.equal(network.weight, before)
 
 

@@ -30,7 +30,7 @@ def test_the_written_recipe_reads_back_as_the_same_recipe(tmp_path):
 
 def test_a_folder_that_holds_something_is_never_written_over(tmp_path):
     (tmp_path / "thesis.txt").write_text("two years of work")
-    with pytest.raises(InputError, match="exists already and is not written over. Go on with it by --resume"):
+    with pytest.raises(InputError, match=r"exists already and is not written over\. Go on with it by --resume"):
         RunFolder(tmp_path).check_new()
     RunFolder(tmp_path / "new").check_new()
     (tmp_path / "empty").mkdir()
@@ -40,7 +40,9 @@ def test_a_folder_that_holds_something_is_never_written_over(tmp_path):
 def test_resuming_with_another_learning_rate_is_refused_by_its_key(tmp_path):
     folder = RunFolder(tmp_path)
     folder.write_config(recipe(optimiser={"lr": 1e-3}))
-    with pytest.raises(ConfigError, match="differs from the run's in training.optimiser.lr. Resume with the recipe"):
+    with pytest.raises(
+        ConfigError, match=r"differs from the run's in training\.optimiser\.lr\. Resume with the recipe"
+    ):
         folder.check_resumable(recipe(optimiser={"lr": 2e-3}))
 
 
@@ -52,7 +54,7 @@ def test_resuming_with_more_steps_is_allowed(tmp_path):
 
 def test_a_folder_of_other_things_is_no_run(tmp_path):
     (tmp_path / "holiday.jpg").write_text("")
-    with pytest.raises(InputError, match="holds no config.yaml, so it is not a run folder"):
+    with pytest.raises(InputError, match=r"holds no config\.yaml, so it is not a run folder"):
         RunFolder(tmp_path).check_resumable(recipe())
 
 

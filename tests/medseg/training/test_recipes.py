@@ -1,0 +1,61 @@
+"""Every recipe that comes with medseg, in every profile, names things that exist and fit together."""
+
+import pytest
+import torch
+
+from medseg.config import load_recipe, recipe_profiles
+from medseg.config.options import parse_options
+from medseg.datasets import available_datasets
+from medseg.jobs import find_recipe, shipped_recipes
+from medseg.losses import build_loss
+from medseg.models import build_model
+from medseg.transforms import build_augmentation, build_preparation
+
+VARIANTS = [
+    pytest.param(path, profile, id=f"{name}-{profile or 'plain'}")
+    for name, path in shipped_recipes().items()
+    for profile in (None, *recipe_profiles(path))
+]
+
+
+def test_the_four_recipes_are_found_by_name():
+    assert {"isbi2012_unet", "lesions_mr_3d", "ct_phantom_lesions", "phantom_cells"} <= set(shipped_recipes())
+    assert find_recipe("phantom_cells").is_file()
+
+
+@pytest.mark.parametrize(("path", "profile"), VARIANTS)
+def test_recipe_builds_its_network_loss_and_pipelines(path, profile):
+    recipe = load_recipe(path, profile=profile)
+    assert recipe.name == path.stem
+    with torch.device("meta"):
+        network = build_model(
+            recipe.model.name,
+            in_channels=1,
+            num_classes=2,
+            spatial_dims=recipe.transforms.spatial_dims,
+            **recipe.model.options,
+        )
+    network.check_input_size(recipe.transforms.patch_size)
+    build_loss(recipe.loss.name, num_classes=2, **recipe.loss.options)
+    build_preparation(recipe.transforms, training=True)
+    build_augmentation(recipe.transforms)
+    description = available_datasets()[recipe.data.dataset]
+    parse_options(description.options, recipe.data.options, path="data.options")
+    assert recipe.training.schedule.warmup_steps < recipe.training.steps
+    assert recipe.training.steps % recipe.training.steps_per_epoch == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "most_weights"), [("isbi2012_unet", 2e6), ("ct_phantom_lesions", 0.9e6), ("phantom_cells", 1e6)]
+)
+def test_networks_for_the_cpu_are_small(name, most_weights):
+    recipe = load_recipe(find_recipe(name))
+    with torch.device("meta"):
+        network = build_model(
+            recipe.model.name,
+            in_channels=1,
+            num_classes=2,
+            spatial_dims=recipe.transforms.spatial_dims,
+            **recipe.model.options,
+        )
+    assert sum(weight.numel() for weight in network.parameters()) <= most_weights

@@ -7,7 +7,7 @@ from pathlib import Path
 
 TARGET = Path(__file__).parents[1] / "docs" / "reference" / "command-line.md"
 VERBS = ("demo", "doctor", "info", "datasets", "models", "train", "predict", "evaluate", "batch", "report")
-PLAIN = {**os.environ, "COLUMNS": "110", "TERM": "dumb", "NO_COLOR": "1"}
+PLAIN = {**os.environ, "COLUMNS": "96", "TERM": "dumb", "NO_COLOR": "1"}
 
 
 def main() -> None:

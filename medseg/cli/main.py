@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Callable
 from importlib.metadata import entry_points
 
 import typer
@@ -41,10 +43,17 @@ def _build_app() -> typer.Typer:
     )
     app.callback()(_global_options)
     for verb in VERBS:
-        app.command()(verb)
+        app.command(help=_help_of(verb))(verb)
     for entry in sorted(entry_points(group="medseg.commands"), key=lambda entry: entry.name):
-        app.command(entry.name)(entry.load())
+        verb = entry.load()
+        app.command(entry.name, help=_help_of(verb))(verb)
     return app
+
+
+def _help_of(verb: Callable[..., object]) -> str:
+    """The docstring with each paragraph on one line: typer keeps line breaks, and terminals have other widths."""
+    paragraphs = inspect.cleandoc(verb.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def _show_version(wanted: bool) -> None:

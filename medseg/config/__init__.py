@@ -2,6 +2,7 @@
 
 from medseg.config.base import Config, parse_config, read_yaml
 from medseg.config.recipe import (
+    BoundaryClosing,
     DataConfig,
     EvaluationConfig,
     InferenceConfig,
@@ -24,6 +25,7 @@ from medseg.config.transforms import (
 __all__ = [
     "Augmentation",
     "BorderWeights",
+    "BoundaryClosing",
     "Config",
     "DataConfig",
     "EvaluationConfig",

@@ -93,12 +93,27 @@ class TrainingConfig(Config):
     """Validation score, a key of the evaluation's summary, higher is better, that chooses the best checkpoint."""
 
 
+class BoundaryClosing(Config):
+    """Close the gaps of a boundary class along the crests of its probability (`medseg.postprocessing.boundary_lines`).
+
+    For boundaries that part regions, as membranes part cells: one missing pixel would merge two of them.
+    """
+
+    class_index: Annotated[int, Field(ge=0)] = 1
+    """Class index of the boundary."""
+    smoothing_voxel: Annotated[float, Field(ge=0)] = 2.0
+    """Standard deviation of the Gaussian that the probability is smoothed with before its crests are looked for."""
+    depth: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    """Climb in probability that makes a crest; smaller values part more regions."""
+
+
 class InferenceConfig(Config):
     """How the trained network is run over whole images."""
 
     overlap_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.5
     mirror: bool = False
     """Average over mirrored copies (all combinations of spatial axes): better edges for 4 or 8 times the work."""
+    close_boundaries: BoundaryClosing | None = None
 
 
 class EvaluationConfig(Config):

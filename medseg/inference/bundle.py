@@ -20,7 +20,7 @@ from medseg.config import TransformsConfig, parse_config
 from medseg.images import Image, LabelMap
 from medseg.inference.device import choose_precision
 from medseg.inference.package import read_manifest
-from medseg.inference.restore import grid_of, label_values, restore
+from medseg.inference.restore import answer, grid_of, label_values
 from medseg.inference.sliding_window import sliding_window_logits
 from medseg.io import read_image, write_label_map
 from medseg.transforms import build_preparation
@@ -94,7 +94,9 @@ class ToLabelMapd(MapTransform):
 
     def __init__(self, keys: KeysCollection, *, bundle_root: str, image_key: str = "image") -> None:
         super().__init__(keys)
-        self.labels = read_manifest(Path(bundle_root)).label_table
+        manifest = read_manifest(Path(bundle_root))
+        self.labels = manifest.label_table
+        self.inference = manifest.inference
         self.image_key = image_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -103,8 +105,12 @@ class ToLabelMapd(MapTransform):
         image: Image = sample[SOURCE_KEY]
         for key in self.key_iterator(sample):
             logits = sample[key].detach().as_subclass(Tensor).float().cpu().clone()
-            restored = restore(
-                logits, source=grid_of(sample[self.image_key]), target=image.grid, with_probabilities=False
+            restored = answer(
+                logits,
+                source=grid_of(sample[self.image_key]),
+                target=image.grid,
+                inference=self.inference,
+                with_probabilities=False,
             )
             sample[key] = LabelMap(
                 array=label_values(restored.class_indices, self.labels),

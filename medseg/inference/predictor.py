@@ -19,7 +19,7 @@ from medseg.inference.installed import find_model
 from medseg.inference.manifest import PackageManifest
 from medseg.inference.objects import ObjectRow, measure_objects
 from medseg.inference.package import load_network, read_manifest
-from medseg.inference.restore import Restored, grid_of, label_values, restore
+from medseg.inference.restore import Restored, answer, grid_of, label_values
 from medseg.inference.sliding_window import Progress, sliding_window_logits
 from medseg.transforms import build_preparation
 
@@ -148,7 +148,13 @@ class Predictor:
 
     def _predict_whole(self, image: Image, call: _Call) -> Restored:
         logits, grid = self._logits(image, call)
-        return restore(logits, source=grid, target=image.grid, with_probabilities=call.with_probabilities)
+        return answer(
+            logits,
+            source=grid,
+            target=image.grid,
+            inference=self.manifest.inference,
+            with_probabilities=call.with_probabilities,
+        )
 
     def _predict_slices(self, image: Image, axis: int, call: _Call) -> Restored:
         """Each slice on its own, put together along spatial axis `axis`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,10 +10,13 @@ from monai.data.meta_tensor import MetaTensor
 from numpy.typing import NDArray
 from torch import Tensor
 
+from medseg.config import BoundaryClosing, InferenceConfig
+from medseg.errors import InputError
 from medseg.geometry import Affine, Grid, WorldFrame
 from medseg.geometry.orientation import AxisReordering
 from medseg.geometry.resampling import Interpolation, resample_array
 from medseg.images import LabelTable
+from medseg.postprocessing import boundary_lines
 
 _WHOLE_STEP_TOLERANCE = 1e-4
 """How far the step from voxel to voxel of one grid may be from a whole voxel of the other."""
@@ -35,6 +38,27 @@ class Restored:
     class_indices: NDArray[np.integer]
     confidence: NDArray[np.float32]
     probabilities: NDArray[np.float32] | None
+
+
+def answer(
+    logits: Tensor, *, source: Grid, target: Grid, inference: InferenceConfig, with_probabilities: bool
+) -> Restored:
+    """What a model package says of its logits: `restore`, and after it what the package declares.
+
+    Args:
+        logits: of the network; overwritten to save memory.
+        source: grid of the network's answer.
+        target: grid of the image.
+        inference: settings of the package.
+        with_probabilities: also keep the probabilities of all classes.
+    """
+    closing = inference.close_boundaries
+    keep = with_probabilities or closing is not None
+    restored = restore(logits, source=source, target=target, with_probabilities=keep)
+    if closing is None:
+        return restored
+    closed = close_boundaries(restored, closing)
+    return closed if with_probabilities else replace(closed, probabilities=None)
 
 
 def restore(logits: Tensor, *, source: Grid, target: Grid, with_probabilities: bool) -> Restored:
@@ -61,6 +85,26 @@ def restore(logits: Tensor, *, source: Grid, target: Grid, with_probabilities: b
         class_indices=np.ascontiguousarray(back.apply(indices.numpy().astype(_index_type(len(logits)), copy=False))),
         confidence=np.ascontiguousarray(back.apply(confidence)),
         probabilities=np.ascontiguousarray(back.apply(probabilities, leading=1)) if with_probabilities else None,
+    )
+
+
+def close_boundaries(restored: Restored, closing: BoundaryClosing) -> Restored:
+    """The answer with the boundary class also on the lines that close its gaps.
+
+    Args:
+        restored: with probabilities.
+        closing: which class, and how.
+    """
+    probabilities = restored.probabilities
+    if probabilities is None:
+        message = "close_boundaries needs the probabilities of all classes."
+        raise InputError(message)
+    boundary = probabilities[closing.class_index]
+    lines = boundary_lines(boundary, smoothing_voxel=closing.smoothing_voxel, depth=closing.depth)
+    return Restored(
+        class_indices=np.where(lines, restored.class_indices.dtype.type(closing.class_index), restored.class_indices),
+        confidence=np.where(lines, boundary, restored.confidence),
+        probabilities=probabilities,
     )
 
 

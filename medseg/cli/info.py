@@ -3,48 +3,78 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from medseg.io import ImageDescription
+
+HEADER = ("image", "format", "size", "axes", "spacing mm", "orientation", "modality", "verdict")
 
 
 def info(
     path: Annotated[Path, typer.Argument(help="An image file, a DICOM folder, or a folder of either.")],
+    axes: Annotated[str | None, typer.Option(help="Axes of files that do not state them, ZYX for example.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, not text.")] = False,
 ) -> None:
     """Say what a file or folder holds: size, spacing, orientation, and whether medseg can place it.
 
-    Only headers are read.
+    Only headers are read. What is refused says why on the line below it.
 
     Example: [bold]medseg info CT_FOLDER[/bold]
     """
     from medseg.cli.output import print_json, print_table
     from medseg.io import describe
 
-    descriptions = describe(path)
+    descriptions = describe(path, axes=axes)
     if json:
-        print_json([dataclasses.asdict(description) for description in descriptions])
+        print_json([_plain(description) for description in descriptions])
         return
-    header = ("image", "format", "size", "axes", "spacing mm", "orientation", "modality", "verdict")
-    print_table(header, [_row(description) for description in descriptions])
+    series = Counter(description.path for description in descriptions if description.series_uid)
+    print_table(
+        HEADER,
+        [_row(description, path) for description in descriptions],
+        below=[_below(description, show_uid=series[description.path] > 1) for description in descriptions],
+    )
+    if len(descriptions) > 1:
+        refused = sum(bool(description.problem) for description in descriptions)
+        print(f"\n{len(descriptions)} images, {len(descriptions) - refused} ok, {refused} refused")
 
 
-def _row(description) -> tuple[str, ...]:  # noqa: ANN001 - medseg.io is imported when the command runs
+def _plain(description: ImageDescription) -> dict[str, object]:
+    return {**dataclasses.asdict(description), "path": str(description.path)}
+
+
+def _row(description: ImageDescription, root: Path) -> tuple[str, ...]:
     def text(value: object) -> str:
         return "-" if value in (None, "", ()) else str(value)
 
     def times(values: tuple[float, ...] | None) -> str:
-        return " x ".join(f"{value:g}" for value in values) if values else "-"
+        return " x ".join(f"{value:.4g}" for value in values) if values else "-"
 
-    verdict = description.verdict if not description.problem else f"{description.verdict}: {description.problem}"
     return (
-        str(description.path),
+        _short(description.path, root),
         text(description.format),
         times(description.shape),
         text(description.axes),
         times(description.spacing_mm),
         text(description.orientation),
         text(description.modality),
-        verdict,
+        description.verdict,
     )
+
+
+def _short(path: Path, root: Path) -> str:
+    """`path` below the folder that was asked for; that folder or file itself by its own name."""
+    return path.relative_to(root).as_posix() if path != root and path.is_relative_to(root) else path.name or str(path)
+
+
+def _below(description: ImageDescription, *, show_uid: bool) -> tuple[str, ...]:
+    """What does not fit into a row: the series, the reason of a refusal (without the path again), the notes."""
+    series = (f"series {description.series_uid}",) if show_uid else ()
+    problem = description.problem.removeprefix(f"{description.path}: ").removeprefix(f"{description.path} ")
+    notes = tuple(f"note: {note}" for note in description.notes)
+    return (*series, *((problem,) if problem else ()), *notes)

@@ -17,12 +17,24 @@ def print_json(content: object) -> None:
     print(json.dumps(content, indent=2, ensure_ascii=False))
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print aligned columns to stdout, each as wide as its widest entry but the last."""
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header) - 1)]
-    for row in [header, *rows]:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        print("  ".join([*cells, row[-1]]).rstrip())
+def print_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, below: Sequence[Sequence[str]] | None = None
+) -> None:
+    """Print aligned columns to stdout, each as wide as its widest entry but the last.
+
+    Args:
+        header: names of the columns; without a line where all are empty.
+        rows: the cells.
+        below: for each row, lines that stand indented below it.
+    """
+    widths = [max(len(line[column]) for line in [header, *rows]) for column in range(len(header) - 1)]
+    blocks: list[tuple[Sequence[str], Sequence[str]]] = [(header, ())] if any(header) else []
+    blocks += zip(rows, below or [()] * len(rows), strict=True)
+    for line, more in blocks:
+        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
+        print("  ".join([*cells, line[-1]]).rstrip())
+        for text in more:
+            print(f"    {text}")
 
 
 @contextmanager

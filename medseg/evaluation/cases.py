@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from medseg.errors import InputError, LabelError
 from medseg.geometry import Grid, check_same_grid
 from medseg.images import LabelMap, LabelTable
-from medseg.io import list_inputs, read_label_map
-
-_DOUBLE_SUFFIXES = (".nii.gz", ".ome.tif", ".ome.tiff", ".seg.nrrd")
+from medseg.io import case_name, list_inputs, read_label_map
 
 
 @dataclass(frozen=True)
@@ -29,21 +27,13 @@ class CasePair:
     prediction: Path | LabelMap
 
 
-def case_id_of(path: Path) -> str:
-    """File name without its suffix (".nii.gz" and ".ome.tif" count as one)."""
-    lowered = path.name.lower()
-    for suffix in _DOUBLE_SUFFIXES:
-        if lowered.endswith(suffix):
-            return path.name[: -len(suffix)]
-    return path.name if path.is_dir() else path.stem
-
-
 def find_pairs(
     *, reference: Path | LabelMap, prediction: Path | LabelMap
 ) -> tuple[tuple[CasePair, ...], tuple[str, ...]]:
     """The pairs to score, and sentences about predictions that have no reference.
 
-    Two folders are paired by case id, in order of id; two files, or two maps, are one pair whatever their names.
+    Two folders are paired by case id, in order of id: the file's name without suffix, or, in the results of a batch,
+    the name of the folder with the mask. Two files, or two maps, are one pair whatever their names.
 
     Raises:
         InputError: a path is missing, a file meets a folder, a folder is empty, two files of a folder have one case
@@ -56,7 +46,7 @@ def find_pairs(
     folders = [isinstance(path, Path) and path.is_dir() for path in (reference, prediction)]
     if not any(folders):
         named = reference if isinstance(reference, Path) else prediction
-        case_id = case_id_of(named) if isinstance(named, Path) else "case"
+        case_id = case_name(named) if isinstance(named, Path) else "case"
         return (CasePair(case_id, reference, prediction),), ()
     if not (isinstance(reference, Path) and isinstance(prediction, Path)) or not all(folders):
         message = f"{prediction}: expected two files or two folders, got one of each (reference {reference})."
@@ -65,7 +55,7 @@ def find_pairs(
 
 
 def _pair_folders(reference: Path, prediction: Path) -> tuple[tuple[CasePair, ...], tuple[str, ...]]:
-    references, predictions = _by_case_id(reference), _by_case_id(prediction)
+    references, predictions = files_by_case(reference), files_by_case(prediction)
     missing = [case_id for case_id in references if case_id not in predictions]
     if missing:
         message = (
@@ -79,18 +69,26 @@ def _pair_folders(reference: Path, prediction: Path) -> tuple[tuple[CasePair, ..
     return pairs, notes
 
 
-def _by_case_id(folder: Path) -> Mapping[str, Path]:
-    found: dict[str, Path] = {}
-    for path in list_inputs(folder):
-        case_id = case_id_of(path)
+def files_by_case(folder: Path) -> dict[str, Path]:
+    """Case id -> image file or DICOM folder in `folder`, or, in the results of a batch, the mask of the case.
+
+    Raises:
+        InputError: the folder is missing or holds no image, or two of them have one case id.
+    """
+    found = _batch_masks(folder)
+    for path in () if found else list_inputs(folder):
+        case_id = case_name(path)
         if case_id in found:
             message = f"{folder}: {found[case_id].name} and {path.name} are the same case {case_id}. Remove one."
             raise InputError(message)
         found[case_id] = path
-    if not found:
-        message = f"{folder}: expected label maps (NIfTI, TIFF or PNG), found none."
-        raise InputError(message)
     return found
+
+
+def _batch_masks(folder: Path) -> dict[str, Path]:
+    """Masks of a folder that `medseg batch` wrote, a folder a case beside overlays and tables; else none."""
+    records = sorted(folder.glob("*/case.json"))
+    return {path.parent.name: mask for path in records for mask in sorted(path.parent.glob("mask.*"))}
 
 
 def _listed(names: Sequence[str]) -> str:

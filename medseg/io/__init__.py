@@ -6,7 +6,7 @@ is in `medseg.io.monai`, the DICOM writer in `medseg.io.dicom`.
 
 from medseg.io.describe import ImageDescription, describe
 from medseg.io.dispatch import IMAGE_SUFFIXES, read_image, read_label_map, write_image, write_label_map
-from medseg.io.listing import list_inputs
+from medseg.io.listing import case_name, list_inputs
 from medseg.io.source import ImageSource, LabelSource
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "ImageDescription",
     "ImageSource",
     "LabelSource",
+    "case_name",
     "describe",
     "list_inputs",
     "read_image",

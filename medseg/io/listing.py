@@ -11,6 +11,8 @@ from medseg.io.dicom.signature import DICOM_SUFFIXES, is_dicom_file
 from medseg.io.dispatch import IMAGE_SUFFIXES
 from medseg.io.foreign_errors import check_exists
 
+_DOUBLE_SUFFIXES = (".nii.gz", ".ome.tif", ".ome.tiff", ".seg.nrrd")
+
 _FILE_SUFFIXES = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix not in DICOM_SUFFIXES)
 
 
@@ -37,6 +39,14 @@ def list_inputs(folder: str | Path) -> list[Path]:
         message = f"{root}: expected image files or DICOM series, it holds none. Known: {', '.join(IMAGE_SUFFIXES)}."
         raise InputError(message)
     return sorted(found)
+
+
+def case_name(path: Path) -> str:
+    """What the image at `path` is called: its name without the suffix (".nii.gz" and ".ome.tif" count as one)."""
+    if path.is_dir():
+        return path.name if path.name not in {"", ".."} else path.resolve().name
+    suffix = suffix_in(path.name, _DOUBLE_SUFFIXES)
+    return path.name[: -len(suffix)] if suffix else path.stem
 
 
 def is_dicom(path: Path) -> bool:

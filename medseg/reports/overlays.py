@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
-from medseg.errors import GeometryError
+from medseg.errors import GeometryError, InputError
 from medseg.files import atomic_path
 from medseg.images import Image, LabelMap
 from medseg.reports.layers import Box, Layer, content, error_layers, grey_levels, label_layers, zoom_box
@@ -65,7 +65,7 @@ class _Panel:
 def write_overlay(
     path: Path,
     *,
-    image: Image,
+    image: Image | None = None,
     reference: LabelMap | None = None,
     prediction: LabelMap | None = None,
     title: str = "",
@@ -73,7 +73,8 @@ def write_overlay(
     """Write a PNG with the image, its reference, its prediction and the errors side by side, as far as they are given.
 
     Of a volume it shows the slice with most wrong voxels, patients' volumes in radiological convention with letters
-    at the edges; the line below the title says which slice it is. Small findings are also shown enlarged.
+    at the edges; the line below the title says which slice it is. Small findings are also shown enlarged. Without an
+    image the masks lie on black.
 
     Args:
         path: the PNG.
@@ -83,26 +84,42 @@ def write_overlay(
         title: the heading.
 
     Raises:
+        InputError: neither an image nor a label map.
         GeometryError: a label map has another size than the image.
         StorageError: the file cannot be written.
     """
-    for name, label_map in (("reference", reference), ("prediction", prediction)):
-        if label_map is not None and label_map.spatial_shape != image.spatial_shape:
-            message = (
-                f"{name} of {title or 'the image'}: expected the image's size {image.spatial_shape}, "
-                f"got {label_map.spatial_shape}. Resample it like the image first."
-            )
-            raise GeometryError(message)
+    shown = next((one for one in (image, reference, prediction) if one is not None), None)
+    if shown is None:
+        message = f"overlay {title or path}: expected an image or a label map to draw, got neither."
+        raise InputError(message)
+    _check_sizes(shown.spatial_shape, reference=reference, prediction=prediction, title=title)
     plane = choose_plane(
-        image.grid,
-        axes=image.axes[1:],
+        shown.grid,
+        axes=shown.axes.removeprefix("C"),
         reference=None if reference is None else reference.array,
         prediction=None if prediction is None else prediction.array,
     )
-    grey = grey_levels(plane.cut(_single_channel(image)), value_unit=image.metadata.value_unit)
-    figure = _draw(grey, _panels(plane, reference, prediction), plane=plane, title=title)
+    panels = _panels(plane, reference, prediction)
+    if image is None:
+        grey = np.zeros_like(plane.cut(np.empty(shown.spatial_shape, dtype=np.uint8)), dtype=np.float32)
+        panels = panels[1:]
+    else:
+        grey = grey_levels(plane.cut(_single_channel(image)), value_unit=image.metadata.value_unit)
+    figure = _draw(grey, panels, plane=plane, title=title)
     with atomic_path(Path(path)) as temporary:
         figure.savefig(temporary, format="png", dpi=_DPI, facecolor=_BACKGROUND, metadata={"Software": "medseg"})
+
+
+def _check_sizes(
+    expected: tuple[int, ...], *, reference: LabelMap | None, prediction: LabelMap | None, title: str
+) -> None:
+    for name, label_map in (("reference", reference), ("prediction", prediction)):
+        if label_map is not None and label_map.spatial_shape != expected:
+            message = (
+                f"{name} of {title or 'the image'}: expected the image's size {expected}, "
+                f"got {label_map.spatial_shape}. Resample it like the image first."
+            )
+            raise GeometryError(message)
 
 
 def _single_channel(image: Image) -> NDArray[Any]:

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from medseg.io import list_inputs
+from medseg.io import case_name, list_inputs
 
 _CHUNK_BYTES = 1 << 20
 
@@ -64,5 +64,5 @@ def _case_name(source: Path, root: Path, *, keep_suffix: bool) -> str:
         return source.resolve().name
     parts = list(relative.parts)
     if source.is_file() and not keep_suffix:
-        parts[-1] = parts[-1].removesuffix(".gz").rsplit(".", 1)[0] or parts[-1]
+        parts[-1] = case_name(source)
     return "__".join(parts)

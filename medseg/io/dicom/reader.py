@@ -106,7 +106,7 @@ def _one_series(found: Scan, *, path: Path, series_uid: str | None) -> list[Dico
     if len(series) > 1:
         message = (
             f"{path}: expected one DICOM series, got {len(series)} (modality, number of images): {listed}. "
-            "Choose one by its series UID, or put each into a folder of its own."
+            "Choose one by its series UID (--series), or put each into a folder of its own."
         )
         raise ImageFormatError(message)
     return next(iter(series.values()))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image as PillowImage
 
 from medseg.errors import GeometryError, InputError, LabelError, UnknownNameError
 from medseg.evaluation import aggregate, evaluate, score_pair
@@ -34,6 +35,12 @@ def challenge_coding(stack):
 
 def write_stack(path, stack):
     tifffile.imwrite(path, stack, photometric="minisblack", metadata={"axes": "ZYX"})
+    return path
+
+
+def write_png(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PillowImage.fromarray(array.astype(np.uint8)).save(path)
     return path
 
 
@@ -260,3 +267,24 @@ def test_the_challenges_own_labels_score_1_against_themselves(data_dir):
     # 22 % of the labels are membrane, 0 in the challenge's coding.
     counts = result.confusion.counts
     assert 0.15 < counts[1, 1] / counts.sum() < 0.3
+
+
+def test_the_results_of_a_batch_are_paired_by_the_folders_of_their_cases(tmp_path):
+    truth = np.array([[0, 1], [1, 1]])
+    for case_id, array in {"a": truth, "b": 1 - truth}.items():
+        write_png(tmp_path / "truth" / f"{case_id}.png", truth)
+        write_png(tmp_path / "batch" / case_id / "mask.png", array)
+        write_png(tmp_path / "batch" / case_id / "overlay.png", truth)
+        (tmp_path / "batch" / case_id / "case.json").write_text("{}")
+    evaluation = evaluate(prediction=tmp_path / "batch", reference=tmp_path / "truth")
+    assert {case.case_id: case.scores["pixel_accuracy"] for case in evaluation.cases} == {"a": 1.0, "b": 0.0}
+
+
+def test_a_case_that_failed_in_a_batch_is_named_and_not_left_out(tmp_path):
+    truth = np.array([[0, 1], [1, 1]])
+    for case_id in ("a", "b"):
+        write_png(tmp_path / "truth" / f"{case_id}.png", truth)
+    write_png(tmp_path / "batch" / "a" / "mask.png", truth)
+    (tmp_path / "batch" / "a" / "case.json").write_text("{}")
+    with pytest.raises(InputError, match=r"no prediction for b of"):
+        evaluate(prediction=tmp_path / "batch", reference=tmp_path / "truth")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from medseg.errors import GeometryError, StorageError
+from medseg.errors import GeometryError, InputError, StorageError
 from medseg.geometry import Affine, Grid, WorldFrame
 from medseg.images import Image, ImageMetadata, LabelMap, LabelTable
 from medseg.reports import write_overlay
@@ -204,3 +204,17 @@ def test_a_picture_that_cannot_be_written_is_a_storage_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot write .*a\.png"):
         write_overlay(tmp_path / "file" / "a.png", image=Image(np.ones((1, 4, 4)), affine((1, 1)), "CYX"))
+
+
+def test_masks_are_drawn_without_an_image_and_nothing_at_all_is_refused(tmp_path):
+    square = np.zeros((40, 60), np.uint8)
+    square[10:30, 10:30] = 1
+    mask = lesion_map(square, affine((1, 1)), "YX")
+    write_overlay(tmp_path / "masks.png", reference=mask, prediction=mask)
+    with PillowImage.open(tmp_path / "masks.png") as three_panels:
+        width = three_panels.width
+    write_overlay(tmp_path / "mask.png", prediction=mask)
+    with PillowImage.open(tmp_path / "mask.png") as one_panel:
+        assert width == pytest.approx(3 * one_panel.width, rel=0.03)
+    with pytest.raises(InputError, match=r"expected an image or a label map to draw, got neither"):
+        write_overlay(tmp_path / "none.png")

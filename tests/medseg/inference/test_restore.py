@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from medseg.config import BoundaryClosing, InferenceConfig
 from medseg.geometry import Affine, Grid, WorldFrame
 from medseg.geometry.orientation import AxisReordering
-from medseg.inference.restore import reordering_between, restore
+from medseg.inference.restore import answer, reordering_between, restore
 
 
 def grid(shape, spacing, **more) -> Grid:
@@ -63,3 +64,29 @@ def test_hundreds_of_classes_keep_their_indices(classes, kind):
     assert restored.class_indices.dtype == kind
     assert np.array_equal(restored.class_indices, logits.argmax(0))
     assert restore(logits, source=same, target=coarser, with_probabilities=False).class_indices.dtype == kind
+
+
+def _wall_with_a_gap() -> torch.Tensor:
+    """Logits of a wall down the middle of 9 x 9 voxels; at its middle it is held for no wall, by a little."""
+    wall = torch.full((9, 9), -4.0)
+    wall[:, 4] = 4.0
+    wall[4, 4] = -0.5
+    return torch.stack([torch.zeros(9, 9), wall])
+
+
+def test_a_package_that_closes_boundaries_parts_the_two_sides_of_a_wall():
+    same = grid((9, 9), (1.0, 1.0))
+    closing = InferenceConfig(close_boundaries=BoundaryClosing(class_index=1, smoothing_voxel=0.0, depth=0.2))
+    closed = answer(_wall_with_a_gap(), source=same, target=same, inference=closing, with_probabilities=False)
+    plain = answer(_wall_with_a_gap(), source=same, target=same, inference=InferenceConfig(), with_probabilities=True)
+    assert plain.class_indices[:, 4].tolist() == [1, 1, 1, 1, 0, 1, 1, 1, 1]
+    assert closed.class_indices[:, 4].tolist() == [1] * 9
+    assert closed.class_indices.sum() == 9
+    assert closed.probabilities is None
+
+
+def test_the_confidence_on_a_closed_gap_is_the_one_of_the_boundary():
+    same = grid((9, 9), (1.0, 1.0))
+    closing = InferenceConfig(close_boundaries=BoundaryClosing(class_index=1, smoothing_voxel=0.0, depth=0.2))
+    closed = answer(_wall_with_a_gap(), source=same, target=same, inference=closing, with_probabilities=False)
+    assert closed.confidence[4, 4] == pytest.approx(1 / (1 + np.exp(0.5)), abs=1e-6)

@@ -47,12 +47,15 @@ def train(  # noqa: PLR0913 - the settings of one call
         cancelled: asked after each step whether to stop.
 
     Raises:
-        InputError: `resume` without `run_dir`, or settings for a recipe that is no file.
+        InputError: `resume` without a run folder, or settings for a recipe that is no file.
         UnknownNameError: there is no shipped recipe of that name.
         MedsegError: see `medseg.training.fit.fit`.
     """
     if resume and run_dir is None:
         message = "--resume: expected the run folder to go on with. Name it with --output."
+        raise InputError(message)
+    if resume and run_dir is not None and not Path(run_dir).is_dir():
+        message = f"--resume: there is no run folder {run_dir} to go on with. Leave --resume out to begin one."
         raise InputError(message)
     loaded = _load(recipe, profile=profile, overrides=overrides, device=device)
     folder = next_run_folder(_RUNS, loaded.name) if run_dir is None else Path(run_dir)

@@ -29,6 +29,10 @@ _PREVIEW_WIDTH = 1300
 _PREVIEW_NAME = re.compile(r"^epoch_(?P<epoch>\d+)_(?P<case>.+)$")
 
 
+_PARTS = ("config.yaml", "log.csv", "metrics.json")
+"""Files of a run; a folder without any of them is no run folder."""
+
+
 def write_run_report(run_dir: Path) -> Path:
     """Write `report.html` into a run folder and return its path.
 
@@ -36,12 +40,15 @@ def write_run_report(run_dir: Path) -> Path:
     Where one of them is missing or cannot be read the page says so in its place.
 
     Raises:
-        InputError: there is no such folder.
+        InputError: there is no such folder, or nothing of a run in it.
         StorageError: the page cannot be written.
     """
     run_dir = Path(run_dir)
     if not run_dir.is_dir():
         message = f"{run_dir}: expected the folder of a training run, there is none."
+        raise InputError(message)
+    if not any((run_dir / name).exists() for name in _PARTS):
+        message = f"{run_dir}: holds no training run ({', '.join(_PARTS)} are all missing). Give the folder of a run."
         raise InputError(message)
     recipe, recipe_problem = _attempt(lambda: read_yaml(run_dir / "config.yaml"), run_dir)
     log, log_problem = _attempt(lambda: read_run_log(run_dir / "log.csv"), run_dir)

@@ -133,9 +133,16 @@ def test_a_missing_part_is_named_and_the_rest_is_there(run_dir, missing, words):
     assert str(run_dir.parent) not in page.text
 
 
-def test_an_empty_run_folder_still_gives_a_page(tmp_path):
+def test_a_run_that_has_just_begun_gives_a_page(tmp_path):
+    (tmp_path / "config.yaml").write_text("name: begun\n")
     page = read_page(write_run_report(tmp_path))
     assert "The run folder holds no preview pictures" in page.text
+
+
+def test_a_folder_that_holds_no_run_is_refused_and_left_alone(tmp_path):
+    with pytest.raises(InputError, match=r"holds no training run \(config.yaml, log.csv, metrics.json are all missing"):
+        write_run_report(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_damaged_part_is_named(run_dir):

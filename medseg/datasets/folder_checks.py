@@ -52,7 +52,9 @@ def _check_label(pair: Pair, image: ImageHeader, label: ImageHeader) -> None:
     if len(image.shape) != len(label.shape):
         message = f"{names[0]} and {names[1]} differ in dimensions: {_described(image)} vs {_described(label)}."
         raise GeometryError(message)
-    check_same_grid(Grid(image.shape[1:], image.affine), Grid(label.shape[1:], label.affine), names=names)
+    known = image.metadata.spacing_is_known and label.metadata.spacing_is_known
+    grids = [Grid(header.shape[1:], header.affine) for header in (image, label)]
+    check_same_grid(*grids, names=names, sizes_are_known=known)
 
 
 def _described(header: ImageHeader) -> str:

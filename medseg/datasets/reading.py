@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from medseg.datasets.case import Case
-from medseg.geometry import check_same_grid
-from medseg.images import Image, LabelMap
+from medseg.images import Image, LabelMap, on_grid_of
 
 
 def read_case(case: Case) -> tuple[Image, LabelMap | None]:
-    """The image of a case and its reference, which lie on one grid and hold only values of the label table.
+    """The image of a case and its reference, which lies on the image's grid and holds only values of the label table.
 
     Raises:
         GeometryError: image and reference differ in shape or affine; the message names both files.
@@ -19,6 +18,6 @@ def read_case(case: Case) -> tuple[Image, LabelMap | None]:
     if case.reference is None:
         return image, None
     reference = case.reference.read()
-    check_same_grid(image.grid, reference.grid, names=(str(case.image.path), str(case.reference.path)))
+    reference = on_grid_of(image, reference, names=(str(case.image.path), str(case.reference.path)))
     reference.check_values(name=str(case.reference.path))
     return image, reference

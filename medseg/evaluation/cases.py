@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medseg.errors import InputError, LabelError
-from medseg.geometry import Grid, check_same_grid
+from medseg.geometry import check_same_grid
 from medseg.images import LabelMap, LabelTable
 from medseg.io import case_name, list_inputs, read_label_map
 
@@ -127,11 +127,8 @@ def check_grids(*, reference: LabelMap, prediction: LabelMap, names: tuple[str, 
     Raises:
         GeometryError: they differ; the message says in what.
     """
-    grids = reference.grid, prediction.grid
     known = reference.metadata.spacing_is_known and prediction.metadata.spacing_is_known
-    if not known and grids[0].ndim == grids[1].ndim:
-        grids = grids[0], Grid(grids[1].spatial_shape, grids[0].affine)
-    check_same_grid(*grids, names=names)
+    check_same_grid(reference.grid, prediction.grid, names=names, sizes_are_known=known)
 
 
 def common_labels(*, reference: LabelMap, prediction: LabelMap, names: tuple[str, str]) -> LabelTable:

@@ -132,17 +132,21 @@ class Grid:
         return Grid(shape, self.affine.after_index_map(index_map))
 
 
-def check_same_grid(first: Grid, second: Grid, *, names: tuple[str, str]) -> None:
+def check_same_grid(first: Grid, second: Grid, *, names: tuple[str, str], sizes_are_known: bool = True) -> None:
     """Pass when both grids are the same.
 
     Args:
         first: one grid.
         second: the other.
         names: what the two belong to, for the message.
+        sizes_are_known: False where a file states no voxel size (masks in TIFF and PNG often have none); an equal
+            number of voxels is then all there is to compare.
 
     Raises:
         GeometryError: they differ; the message says in what and how to mend it.
     """
+    if not sizes_are_known and first.ndim == second.ndim:
+        second = Grid(second.spatial_shape, first.affine)
     if first.is_same_as(second):
         return
     if first.spatial_shape != second.spatial_shape:

@@ -1,5 +1,6 @@
 """What images and label maps are. Nothing here resamples unless it is asked to by name."""
 
+from medseg.images.agreement import on_grid_of
 from medseg.images.image import Image
 from medseg.images.label_map import LabelKind, LabelMap
 from medseg.images.label_table import CodedConcept, Label, LabelTable
@@ -15,6 +16,7 @@ __all__ = [
     "LabelMap",
     "LabelTable",
     "crop",
+    "on_grid_of",
     "pad",
     "reorient",
     "resample_to",

@@ -10,8 +10,7 @@ from monai.transforms.transform import Transform
 from numpy.typing import NDArray
 
 from medseg.errors import GeometryError, ImageFormatError, InputError
-from medseg.geometry import check_same_grid
-from medseg.images import Image, LabelMap
+from medseg.images import Image, LabelMap, on_grid_of
 from medseg.io.source import ImageSource, LabelSource
 
 Sample = dict[str, Any]
@@ -72,27 +71,6 @@ class ReadSample(Transform):
                 "Choose the channels the network was made for."
             )
             raise InputError(message)
-
-
-def on_grid_of(image: Image, label_map: LabelMap, *, names: tuple[str, str]) -> LabelMap:
-    """The label map, with the image's affine where one of the two states no voxel size of its own.
-
-    TIFF and PNG masks are often saved without a voxel size; for those an equal number of voxels is all there is to
-    compare.
-
-    Args:
-        image: the image.
-        label_map: its label map.
-        names: what the two are called in the message.
-
-    Raises:
-        GeometryError: the two lie on different grids.
-    """
-    both_known = image.metadata.spacing_is_known and label_map.metadata.spacing_is_known
-    if not both_known and image.spatial_shape == label_map.spatial_shape:
-        return label_map.replace(affine=image.affine)
-    check_same_grid(image.grid, label_map.grid, names=names)
-    return label_map.replace(affine=image.affine)
 
 
 def _finite_float32(array: NDArray[Any], *, name: str) -> NDArray[np.float32]:

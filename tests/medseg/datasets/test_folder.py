@@ -184,3 +184,23 @@ def test_the_real_ms_patients_open_as_case_folders(data_dir):
         shares[case.case_id] = float((reference.array == 1).mean())
     assert shares["patient07"] == pytest.approx(1.8e-4, rel=0.05)
     assert shares["patient19"] == pytest.approx(6.9e-3, rel=0.05)
+
+
+def test_labels_without_a_voxel_size_fit_images_with_one(tmp_path):
+    from tifffile import imwrite
+
+    size = {"PhysicalSizeX": 0.25, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 0.25, "PhysicalSizeYUnit": "µm"}
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    for case in ("a", "b"):
+        pixels = np.zeros((20, 30), np.uint8)
+        imwrite(tmp_path / "images" / f"{case}.ome.tif", pixels, ome=True, metadata={"axes": "YX", **size})
+        imwrite(tmp_path / "labels" / f"{case}.tif", pixels)
+    image, reference = read_case(open_dataset("folder", root=tmp_path, options=_CELLS).cases()[0])
+    assert image.spacing_mm == pytest.approx((0.25e-3, 0.25e-3))  # 0.25 µm
+    assert reference.grid.is_same_as(image.grid)
+    imwrite(tmp_path / "labels" / "b.tif", np.zeros((20, 31), np.uint8))
+    with pytest.raises(
+        GeometryError, match=r"b\.ome\.tif and .*b\.tif differ in size: \(20, 30\) vs \(20, 31\) voxels"
+    ):
+        open_dataset("folder", root=tmp_path, options=_CELLS)

@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from medseg.geometry import Affine, WorldFrame
+from medseg.geometry import WorldFrame
 from medseg.images import Image, LabelMap
 from medseg.images.spatial import reorient
 
 LayerData = tuple[Any, dict[str, Any], str]
 
 _MICROMETRES_PER_MM = 1000.0
+
+_ALONG_AXES = 1e-3
+"""Largest component of a unit axis across the world axis that it follows, for a volume that counts as upright."""
 
 
 def image_layer(image: Image, *, name: str) -> LayerData:
@@ -38,31 +41,44 @@ def labels_layer(label_map: LabelMap, *, name: str) -> LayerData:
 
 
 def _shown(image: Image, name: str) -> tuple[np.ndarray, dict[str, Any]]:
+    """The array (channels first) as napari shows it, and the layer's settings."""
     if image.axes != "CXYZ":
-        return image.array, _settings(image, name, tuple(image.axes[1:].lower()), image.spacing_mm)
+        return image.array, _settings(image, name)
     upright = reorient(image, "LPS")
-    array = np.transpose(upright.array, (0, 3, 2, 1))
-    spacing = tuple(reversed(upright.spacing_mm))
-    settings = _settings(upright, name, ("z", "y", "x"), spacing)
-    affine = upright.affine.to_frame(WorldFrame.LPS)
-    settings["translate"] = tuple(reversed(affine.origin_mm))
-    settings["metadata"]["is_oblique"] = _is_oblique(affine)
-    return array, settings
+    return np.transpose(upright.array, (0, 3, 2, 1)), _patient_settings(upright, name)
 
 
-def _settings(image: Image, name: str, axes: tuple[str, ...], spacing_mm: tuple[float, ...]) -> dict[str, Any]:
+def _settings(image: Image, name: str) -> dict[str, Any]:
+    """Of an image or stack as its file has it: micrometres where the file states a size, else pixels."""
     known = image.metadata.spacing_is_known
-    is_volume = image.axes == "CXYZ"
-    unit, factor = ("mm", 1.0) if is_volume else ("um", _MICROMETRES_PER_MM)
+    axes = tuple(image.axes[1:].lower())
     return {
         "name": name,
-        "scale": tuple(value * factor for value in spacing_mm) if known else (1.0,) * len(axes),
-        "units": (unit if known else "pixel",) * len(axes),
+        "scale": tuple(size * _MICROMETRES_PER_MM for size in image.spacing_mm) if known else (1.0,) * len(axes),
+        "units": ("um" if known else "pixel",) * len(axes),
         "axis_labels": axes,
-        "metadata": {"medseg_affine_ras": np.array(image.affine.matrix), "source": image.metadata.source},
+        "metadata": {"affine_ras": image.affine.matrix, "source": image.metadata.source},
     }
 
 
-def _is_oblique(affine: Affine) -> bool:
-    """Whether the array axes leave the world axes; napari shows such a volume in its own frame, scaled only."""
-    return not np.allclose(np.abs(affine.direction), np.eye(3), atol=1e-3)
+def _patient_settings(upright: Image, name: str) -> dict[str, Any]:
+    """Of a volume whose axes grow towards L, P and S, shown as (z, y, x).
+
+    An oblique one gets a scale only: it is shown in its own frame, since napari's 2-D view cannot show a rotation out
+    of the plane. `affine_ras` in the metadata is the truth in both cases: index of the layer's array -> RAS mm.
+    """
+    affine = upright.affine.to_frame(WorldFrame.LPS)
+    is_oblique = not np.allclose(affine.direction, np.eye(3), atol=_ALONG_AXES)
+    reversed_index = np.eye(4)[[2, 1, 0, 3]]
+    settings: dict[str, Any] = {
+        "name": name,
+        "scale": upright.spacing_mm[::-1],
+        "units": ("mm",) * 3,
+        "axis_labels": ("z", "y", "x"),
+        "metadata": {
+            "affine_ras": upright.affine.to_frame(WorldFrame.RAS).after_index_map(reversed_index).matrix,
+            "is_oblique": is_oblique,
+            "source": upright.metadata.source,
+        },
+    }
+    return settings if is_oblique else {**settings, "translate": affine.origin_mm[::-1]}

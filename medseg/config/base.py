@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -48,11 +49,25 @@ def parse_config(kind: type[ConfigType], settings: Mapping[str, Any], *, source:
     try:
         return kind.model_validate(settings)
     except ValidationError as error:
-        problems = error.errors()
-        described = "; ".join(_describe(problem, settings) for problem in problems[:_SHOWN_PROBLEMS])
-        more = f"; and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
-        message = f"{source}: {described}{more}."
+        message = f"{source}: {problems_in(error, settings)}."
         raise ConfigError(message) from error
+
+
+def problems_in(
+    error: ValidationError, settings: Mapping[str, Any], *, below: str = "", known: Collection[str] = ()
+) -> str:
+    """What is wrong with `settings`, on one line: each problem by its path, the first few of them.
+
+    Args:
+        error: what pydantic said.
+        settings: what it checked.
+        below: path at which the settings stand in a larger whole, `model.options`.
+        known: names of the settings, for a hint at the right spelling.
+    """
+    problems = error.errors()
+    described = "; ".join(_describe(problem, settings, below, known) for problem in problems[:_SHOWN_PROBLEMS])
+    more = f"; and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
+    return f"{described}{more}"
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -111,11 +126,11 @@ _NOT_A_MAPPING = {"model_type", "model_attributes_type", "dict_type"}
 """Kinds of pydantic's problems whose own words speak of instances and attributes."""
 
 
-def _describe(problem: Any, settings: Mapping[str, Any]) -> str:
-    path = _path(problem, settings)
+def _describe(problem: Any, settings: Mapping[str, Any], below: str, known: Collection[str]) -> str:
+    path = _path(problem, settings, below)
     context = problem.get("ctx", {})
     if problem["type"] == "extra_forbidden":
-        return f"{path} is not a known key; check its spelling"
+        return f"{path} is not a known {_hint(problem, known)}"
     if problem["type"] == "missing":
         return f"{path} is missing"
     if problem["type"] == "union_tag_not_found":
@@ -128,18 +143,24 @@ def _describe(problem: Any, settings: Mapping[str, Any]) -> str:
     # Of a mapping only its keys' own problems are of interest.
     got = "" if isinstance(problem["input"], Mapping) else f", got {reprlib.repr(problem['input'])}"
     text = problem["msg"].removeprefix("Value error, ")
-    return f"{path}: {text[:1].lower()}{text[1:]}{got}"
+    return f"{path}: {text[:1].lower()}{text[1:].rstrip('.')}{got}"
 
 
-def _path(problem: Any, settings: Mapping[str, Any]) -> str:
+def _hint(problem: Any, known: Collection[str]) -> str:
+    if not known or len(problem["loc"]) > 1:
+        return "key; check its spelling"
+    near = difflib.get_close_matches(str(problem["loc"][0]), known, n=1)
+    return f"option.{f' Did you mean {near[0]!r}?' if near else ''} Known: {', '.join(known)}"
+
+
+def _path(problem: Any, settings: Mapping[str, Any], below: str) -> str:
     """Keys that lead to the problem, without the names of alternatives that pydantic puts between them."""
     parts: list[str] = []
     here: Any = settings
-    *above, last = problem["loc"] or ("the settings",)
-    for part in above:
-        is_key = not isinstance(here, Mapping) or part in here
-        if is_key:
+    for number, part in enumerate(problem["loc"], start=1):
+        is_missing_key = problem["type"] == "missing" and number == len(problem["loc"])
+        is_key = part in here if isinstance(here, Mapping) else isinstance(part, int)
+        if is_key or is_missing_key:
             parts.append(str(part))
-            here = here[part] if isinstance(here, Mapping | Sequence) else None
-    is_alternative = isinstance(here, Mapping) and last not in here and problem["type"] != "missing"
-    return ".".join([*parts, str(last)] if not (is_alternative and parts) else parts)
+            here = here[part] if is_key and isinstance(here, Mapping | Sequence) else None
+    return ".".join([*([below] if below else []), *parts]) or "the settings"

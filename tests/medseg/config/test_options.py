@@ -9,6 +9,7 @@ from medseg.errors import ConfigError
 class UNetOptions(Config):
     channels: tuple[PositiveInt, ...] = (16, 32)
     residual: bool = False
+    strides: tuple[PositiveInt | tuple[PositiveInt, ...], ...] = ()
 
 
 def test_options_are_checked_and_converted():
@@ -22,8 +23,10 @@ def test_options_are_checked_and_converted():
             {"residul": True},
             r"model.options.residul is not a known option. Did you mean 'residual'\? Known: channels, re",
         ),
-        ({"depth": 3}, r"model.options.depth is not a known option. Known: channels, residual\.$"),
-        ({"channels": [8, 0]}, r"model.options.channels.1: Input should be greater than 0, got 0\.$"),
+        ({"depth": 3}, r"model.options.depth is not a known option. Known: channels, residual, strides\.$"),
+        ({"channels": [8, 0]}, r"^model.options.channels.1: input should be greater than 0, got 0\.$"),
+        ({"strides": [2, [2, 0]]}, r"model.options.strides.1.1: input should be greater than 0, got 0"),
+        ({"channels": 3}, r"^model.options.channels: input should be a valid tuple, got 3\.$"),
     ],
 )
 def test_wrong_options_are_named_by_their_path_in_the_recipe(options, text):

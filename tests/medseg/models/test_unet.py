@@ -154,14 +154,14 @@ def test_monai_sliding_window_agrees_with_one_window_over_the_whole(spatial_dims
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"norm": "bach"}, r"model\.options\.norm: Input should be 'batch', .*got 'bach'"),
+        ({"norm": "bach"}, r"model\.options\.norm: input should be 'batch', .*got 'bach'"),
         ({"depth": 1}, r"model\.options\.depth: .*greater than or equal to 2, got 1"),
         ({"channels": [8, 16], "width": 8}, r"model\.options: give either channels or width, depth, max_width"),
         ({"strides": [2]}, r"model\.options: strides must have 4 entries for 5 levels, not 1"),
         ({"strides": [[1, 2, 2]] * 4}, r"model\.options\.strides: expected one factor or 2 for each level"),
         ({"depth": 2, "deep_supervision": True}, r"deep_supervision needs 3 levels or more, not 2"),
         ({"dropout": 1.0}, r"model\.options\.dropout: .*less than 1"),
-        ({"residual": "perhaps"}, r"model\.options\.residual: Input should be a valid boolean"),
+        ({"residual": "perhaps"}, r"model\.options\.residual: input should be a valid boolean"),
     ],
 )
 def test_wrong_options_are_refused_by_their_path(options, message):

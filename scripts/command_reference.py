@@ -10,7 +10,8 @@ VERBS = ("demo", "doctor", "info", "datasets", "models", "train", "predict", "ev
 PLAIN = {**os.environ, "COLUMNS": "96", "TERM": "dumb", "NO_COLOR": "1"}
 
 
-def main() -> None:
+def command_reference() -> str:
+    """The page as Markdown."""
     parts = [
         "# Command line",
         "Data goes to stdout, progress to stderr. Exit 0: done. 1: a case failed. 2: wrong input.",
@@ -21,7 +22,11 @@ def main() -> None:
         text = subprocess.run(command, env=PLAIN, capture_output=True, text=True, check=True).stdout
         lines = "\n".join(line.rstrip() for line in text.strip().splitlines())
         parts += [f"## {' '.join(words[:-1])}", f"```text\n{lines}\n```"]
-    TARGET.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> None:
+    TARGET.write_text(command_reference(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def datasets(
         print_json(dict(rows)) if json else print_table(("name", "what it holds"), rows)
         return
     if fetch:
-        print(download(name, root=data))
+        typer.echo(download(name, root=data), err=True)
     dataset = open_dataset(name, root=data)
     splits = dataset.splits()
     facts = {
@@ -40,4 +40,4 @@ def datasets(
         "test": f"{len(splits.test)} cases",
         "first image": str(dataset.cases()[0].image.path),
     }
-    print_json(facts) if json else print_table(("", ""), list(facts.items()))
+    print_json(facts) if json else print_table(("", ""), [(key, text or "-") for key, text in facts.items()])

@@ -50,7 +50,7 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON, not te
     else:
         for finding in required + optional:
             mark = "ok     " if finding.works else ("MISSING" if finding in required else "no     ")
-            remedy = "" if finding.works or not finding.remedy else f". {finding.remedy}"
+            remedy = "" if finding.works or not finding.remedy else f" ({finding.remedy})"
             print(f"{mark}  {finding.what}: {finding.detail}{remedy}")
     if not all(finding.works for finding in required):
         raise typer.Exit(1)
@@ -106,8 +106,8 @@ def _models() -> Finding:
             load_network(folder)
         except ModelPackageError as error:
             broken.append(f"{name} ({error})")
-    detail = "; ".join(broken) if broken else f"{', '.join(names) or 'none'}, checksums right"
-    return Finding("shipped models", not broken and bool(names), detail, "reinstall medseg")
+    detail = f"{', '.join(names)}, checksums right" if names and not broken else "; ".join(broken) or "none found"
+    return Finding("shipped models", not broken and bool(names), detail, "install medseg anew")
 
 
 def _viewer() -> Finding:

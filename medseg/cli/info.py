@@ -75,6 +75,6 @@ def _short(path: Path, root: Path) -> str:
 def _below(description: ImageDescription, *, show_uid: bool) -> tuple[str, ...]:
     """What does not fit into a row: the series, the reason of a refusal (without the path again), the notes."""
     series = (f"series {description.series_uid}",) if show_uid else ()
-    problem = description.problem.removeprefix(f"{description.path}: ").removeprefix(f"{description.path} ")
+    problem = description.problem.removeprefix(f"{description.path}: ").replace(str(description.path), "the file")
     notes = tuple(f"note: {note}" for note in description.notes)
     return (*series, *((problem,) if problem else ()), *notes)

@@ -9,7 +9,7 @@ from pathlib import Path
 from medseg.errors import InputError, LabelError
 from medseg.geometry import check_same_grid
 from medseg.images import LabelMap, LabelTable
-from medseg.io import case_name, list_inputs, read_label_map
+from medseg.io import case_name, describe, list_inputs, read_label_map
 
 
 @dataclass(frozen=True)
@@ -72,17 +72,26 @@ def _pair_folders(reference: Path, prediction: Path) -> tuple[tuple[CasePair, ..
 def files_by_case(folder: Path) -> dict[str, Path]:
     """Case id -> image file or DICOM folder in `folder`, or, in the results of a batch, the mask of the case.
 
+    A picture in colours beside a file of the same name is passed over.
+
     Raises:
         InputError: the folder is missing or holds no image, or two of them have one case id.
     """
     found = _batch_masks(folder)
     for path in () if found else list_inputs(folder):
         case_id = case_name(path)
-        if case_id in found:
-            message = f"{folder}: {found[case_id].name} and {path.name} are the same case {case_id}. Remove one."
+        before = found.get(case_id)
+        if before is not None and not (_is_picture(before) or _is_picture(path)):
+            message = f"{folder}: {before.name} and {path.name} are the same case {case_id}. Remove one."
             raise InputError(message)
-        found[case_id] = path
+        if before is None or _is_picture(before):
+            found[case_id] = path
     return found
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether this is an image in colours, as overlays are beside the masks of a run; a label map has one channel."""
+    return path.suffix.lower() == ".png" and any(one.shape[:1] > (1,) for one in describe(path))
 
 
 def _batch_masks(folder: Path) -> dict[str, Path]:

@@ -5,7 +5,7 @@ import pytest
 
 import medseg
 
-pytestmark = [pytest.mark.viewer, pytest.mark.usefixtures("display")]
+pytestmark = pytest.mark.viewer
 
 
 @pytest.fixture

@@ -1,0 +1,58 @@
+"""`medseg predict`: which inputs become which masks."""
+
+import numpy as np
+import pytest
+from cases.dicom import SeriesCase
+from PIL import Image as PillowImage
+
+import medseg
+
+CT_MODEL = "ct-phantom-lesions"
+CELLS_MODEL = "em-membranes"
+
+
+def _png(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PillowImage.fromarray(np.random.default_rng(0).integers(0, 255, (48, 40), dtype=np.uint8)).save(path)
+    return path
+
+
+def test_a_dicom_folder_is_one_image(medseg_command, tmp_path):
+    SeriesCase().write(tmp_path / "ct")
+    outcome = medseg_command("predict", CT_MODEL, tmp_path / "ct", "--output", tmp_path / "masks")
+    assert outcome.code == 0, outcome.err
+    assert [path.name for path in (tmp_path / "masks").iterdir()] == ["ct.nii.gz"]
+    mask, image = medseg.read_label_map(tmp_path / "masks" / "ct.nii.gz"), medseg.read_image(tmp_path / "ct")
+    assert mask.spatial_shape == image.spatial_shape
+    assert mask.grid.corners_mm == pytest.approx(image.grid.corners_mm, abs=1e-3)
+
+
+def test_one_of_several_series_is_chosen_by_its_uid(medseg_command, tmp_path):
+    other = "1.2.826.0.1.3680043.8.498.1.2"
+    SeriesCase().write(tmp_path / "ct", name="a{k}.dcm")
+    SeriesCase(series_uid=other, shape=(7, 5, 4)).write(tmp_path / "ct", name="b{k}.dcm")
+    words = ("predict", CT_MODEL, tmp_path / "ct", "--output", tmp_path / "mask.nii.gz")
+    refused = medseg_command(*words)
+    assert refused.code == 2
+    assert "--series" in refused.err
+    assert other in refused.err
+    assert medseg_command(*words, "--series", other).code == 0
+    assert medseg.read_label_map(tmp_path / "mask.nii.gz").spatial_shape == (7, 5, 4)
+
+
+def test_a_folder_of_images_becomes_a_folder_of_masks(medseg_command, tmp_path):
+    _png(tmp_path / "in" / "a.png")
+    _png(tmp_path / "in" / "b.png")
+    outcome = medseg_command("predict", CELLS_MODEL, tmp_path / "in", "--output", tmp_path / "out", "--format", "tif")
+    assert outcome.code == 0, outcome.err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.tif", "b.tif"]
+    assert "Research use only" in outcome.err
+    assert [line.split()[0] for line in outcome.out.splitlines()] == [
+        str(tmp_path / "out" / name) for name in ("a.tif", "b.tif")
+    ]
+
+
+def test_a_mask_is_like_its_image_where_no_format_is_asked_for(medseg_command, tmp_path):
+    source = _png(tmp_path / "in" / "a.png")
+    assert medseg_command("predict", CELLS_MODEL, source, "--output", tmp_path / "out").code == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from medseg.images import Image
     from medseg.inference import Prediction
 
-FORMATS = ("nii.gz", "nii", "tif", "png")
-
 
 def predict(
     model: Annotated[str, typer.Argument(help="A model package or run folder, or the name of an installed model.")],
@@ -95,20 +93,20 @@ def _images_of(source: Path) -> list[Path]:
 def _targets(inputs: list[Path], output: Path, format_: str | None) -> list[Path]:
     """The mask file of each input."""
     from medseg.io import case_name
+    from medseg.io.dispatch import reader_of
+    from medseg.io.mask_format import MASK_FORMATS, check_mask_format, mask_format
 
-    if format_ is not None and format_ not in FORMATS:
-        message = f"--format {format_}: expected one of {', '.join(FORMATS)}."
-        raise InputError(message)
-    is_file_name = output.name.lower().endswith(tuple(f".{suffix}" for suffix in (*FORMATS, "tiff")))
+    check_mask_format(format_)
+    is_file_name = output.name.lower().endswith(tuple(f".{suffix}" for suffix in (*MASK_FORMATS, "tiff")))
     if is_file_name and not output.is_dir():
         if len(inputs) == 1:
             return [output]
         message = f"--output {output}: expected a folder for {len(inputs)} inputs, got the name of a mask file."
         raise InputError(message)
     if output.suffix and not output.is_dir() and len(inputs) == 1:
-        message = f"--output {output}: masks are written as {', '.join(FORMATS)}. Choose one of these suffixes."
+        message = f"--output {output}: masks are written as {', '.join(MASK_FORMATS)}. Choose one of these suffixes."
         raise InputError(message)
-    names = [f"{case_name(path)}.{format_ or _same_format(path)}" for path in inputs]
+    names = [f"{case_name(path)}.{mask_format(format_, image_format=reader_of(path).format)}" for path in inputs]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
         message = f"several inputs would be written as {output / doubled[0]}. Rename them or run them one by one."
@@ -123,9 +121,3 @@ def _check_inputs_are_kept(inputs: list[Path], targets: list[Path]) -> None:
         if target.resolve() in ours:
             message = f"{target}: the result would be written over the image itself. Choose another --output."
             raise InputError(message)
-
-
-def _same_format(path: Path) -> str:
-    """Suffix of a mask in the format of its image."""
-    suffixes = {".tif": "tif", ".tiff": "tif", ".png": "png", ".jpg": "png", ".jpeg": "png"}
-    return suffixes.get(path.suffix.lower(), "nii.gz")

@@ -10,8 +10,6 @@ from medseg.errors import InputError
 from medseg.geometry import Affine
 from medseg.images import Image
 
-_WORLD_LETTERS = "XYZ"
-
 
 def check_slice_index(index: int, *, count: int, name: object) -> None:
     """Pass when a stack of `count` slices has a slice `index`.

@@ -20,6 +20,7 @@ from medseg.io import read_image, write_label_map
 from medseg.jobs.train import find_recipe, train
 from medseg.reports import write_overlay
 from medseg.reports.document import Card, Document, cards, facts, picture
+from medseg.training.run_folder import next_run_folder
 
 CT_MODEL = "ct-phantom-lesions"
 CT_SEED = 2026
@@ -56,7 +57,7 @@ def run_demo(output: Path, *, say: Callable[[str], None]) -> DemoResult:
         StorageError: the disk is full or read-only.
     """
     say("1/4  generating cells and training a small U-Net on them")
-    run = train("phantom_cells", data_dir=output / "cells" / "images", run_dir=_free_run_folder(output / "cells"))
+    run = train("phantom_cells", data_dir=output / "cells" / "images", run_dir=next_run_folder(output / "cells", "run"))
     say("2/4  segmenting cells that it has not seen")
     cells = _segment_cells(run, output / "cells")
     say("3/4  generating a CT series in DICOM")
@@ -84,14 +85,6 @@ def _read_with_truth(case: Case) -> tuple[Image, LabelMap]:
         message = f"case {case.case_id}: expected generated data with its truth, got an image alone. Empty the folder."
         raise InputError(message)
     return image, truth
-
-
-def _free_run_folder(folder: Path) -> Path:
-    """A run folder that does not exist yet: a training is never overwritten."""
-    number = 1
-    while (folder / f"run-{number}").exists():
-        number += 1
-    return folder / f"run-{number}"
 
 
 def _segment_cells(run: Path, folder: Path) -> Evaluation:

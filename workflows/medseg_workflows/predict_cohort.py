@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING
 from medseg import __version__
 from medseg.errors import MedsegError
 from medseg.files import write_text_atomically
+from medseg.io.mask_format import mask_format
 from medseg_workflows.ledger import DONE, FAILED, CaseRecord
 from medseg_workflows.manifest import CaseJob, content_hash
 
 if TYPE_CHECKING:
     from medseg.images import Image
     from medseg.inference import Prediction, Predictor
-
-MASK_SUFFIX_LIKE_INPUT = {"png": "png", "tiff": "tif"}
-"""Format of the input -> suffix of its mask; everything else becomes NIfTI."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ def _write_case(
     from medseg.reports import write_overlay
     from medseg_workflows.objects_csv import objects_csv
 
-    suffix = settings.mask_format or MASK_SUFFIX_LIKE_INPUT.get(image.metadata.format, "nii.gz")
+    suffix = mask_format(settings.mask_format, image_format=image.metadata.format)
     write_label_map(prediction.label_map, folder / f"mask.{suffix}", source=image)
     write_overlay(
         folder / "overlay.png", image=image, reference=None, prediction=prediction.label_map, title=job.case_id

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from medseg.errors import InputError
 from medseg.files import write_text_atomically
+from medseg.io.mask_format import check_mask_format
 from medseg_workflows.batch_report import write_batch_report
 from medseg_workflows.cluster import ClusterPlan, connect
 from medseg_workflows.ledger import DONE, FAILED, CaseRecord, append_record, read_records
@@ -22,8 +23,6 @@ from medseg_workflows.predict_cohort import PredictionSettings, file_hashes, pre
 
 if TYPE_CHECKING:
     from distributed import Client, Future
-
-MASK_FORMATS = ("nii.gz", "nii", "tif", "png")
 
 
 @dataclass(frozen=True)
@@ -104,9 +103,7 @@ def run_batch(plan: BatchPlan) -> BatchSummary:
 
 
 def _check(plan: BatchPlan) -> None:
-    if plan.mask_format is not None and plan.mask_format not in MASK_FORMATS:
-        message = f"--format {plan.mask_format}: expected one of {', '.join(MASK_FORMATS)}."
-        raise InputError(message)
+    check_mask_format(plan.mask_format)
     if (plan.output / "ledger.jsonl").exists() and not plan.resume:
         message = f"{plan.output} holds an earlier batch. Go on with --resume, or choose another --output."
         raise InputError(message)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from medseg.errors import InputError
+
 
 def datasets(
     name: Annotated[str | None, typer.Argument(help="Show this data set only, with its cases.")] = None,
@@ -22,6 +24,9 @@ def datasets(
     from medseg.datasets import available_datasets, open_dataset
     from medseg.datasets import fetch as download
 
+    if name is None and (fetch or data is not None):
+        message = "--fetch and --data are about one data set. Name it: medseg datasets NAME --data FOLDER."
+        raise InputError(message)
     if name is None:
         rows = [(key, entry.summary) for key, entry in available_datasets().items()]
         print_json(dict(rows)) if json else print_table(("name", "what it holds"), rows)

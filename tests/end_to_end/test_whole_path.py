@@ -146,3 +146,27 @@ def test_the_installed_program_does_the_same_as_the_functions(run, unseen, folde
     assert done.returncode == 0, done.stderr
     assert "Research use only" in done.stderr
     assert np.array_equal(tifffile.imread(folder / "again.tif"), tifffile.imread(folder / "one.tif"))
+
+
+@pytest.mark.real_data
+def test_scoring_a_stack_of_membranes_reproduces_the_figures_of_the_run(data_dir, folder):
+    data, run = data_dir / "isbi2012", folder / "membranes"
+    settings = (
+        "model.options={width: 4, depth: 3}",
+        "transforms.patch_size=[64, 64]",
+        "training.steps=4",
+        "training.steps_per_epoch=4",
+        "training.batch_size=2",
+        "training.schedule={warmup_steps: 0}",
+        "inference.mirror=false",
+    )
+    words = [word for setting in settings for word in ("--set", setting)]
+    training = ("train", "isbi2012_unet", "--profile", "cpu", "--device", "cpu", "--quiet")
+    _medseg(*training, "--data", data, "--output", run, *words)
+    _medseg("predict", run, data / "train-volume.tif", "--output", folder / "membranes.tif", "--device", "cpu")
+    masks = ("--prediction", folder / "membranes.tif", "--reference", data / "train-labels.tif")
+    again = json.loads(_medseg("evaluate", *masks, "--task", "isbi2012", "--slices", "20-23", "--json"))["summary"]
+    written = json.loads((run / "metrics.json").read_text())["summary"]
+    assert {key: score["value"] for key, score in again.items()} == pytest.approx(
+        {key: score["value"] for key, score in written.items()}, nan_ok=True
+    )

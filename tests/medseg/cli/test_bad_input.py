@@ -328,6 +328,10 @@ def test_a_series_uid_belongs_to_dicom(refused, tmp_path):
     assert "DICOM" in refused("predict", MODEL, source, "--output", tmp_path / "m.png", "--series", "1.2.3")
 
 
+def test_a_folder_without_the_name_of_its_data_set_is_refused(refused, tmp_path):
+    assert "medseg datasets NAME" in refused("datasets", "--data", tmp_path)
+
+
 def test_images_without_a_report_are_refused(refused, tmp_path):
     words = ("evaluate", "--prediction", tmp_path, "--reference", tmp_path, "--images", tmp_path)
     assert "--report" in refused(*words)

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,16 @@ from cases.grids import volume
 from medseg.errors import ImageFormatError, InputError, LabelError
 from medseg.geometry import Affine, WorldFrame
 from medseg.images import Image, ImageMetadata, LabelKind, LabelMap, LabelTable
-from medseg.io import ImageSource, LabelSource, describe, list_inputs, read_image, write_image, write_label_map
+from medseg.io import (
+    ImageSource,
+    LabelSource,
+    case_name,
+    describe,
+    list_inputs,
+    read_image,
+    write_image,
+    write_label_map,
+)
 
 CELLS = LabelTable.from_names(["cell", "membrane"])
 STACK = np.where(np.arange(4 * 6 * 8).reshape(4, 6, 8) % 5, 255, 0).astype(np.uint8)
@@ -184,3 +194,24 @@ def test_importing_io_loads_no_image_library():
     code = f"import sys, medseg.io, medseg.io.monai, medseg.io.dicom; print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.png", "a"),
+        ("a.nii.gz", "a"),
+        ("a.OME.TIF", "a"),
+        ("scan.1.tif", "scan.1"),
+        ("a.seg.nrrd", "a"),
+        ("IM0001", "IM0001"),
+    ],
+)
+def test_an_image_is_called_like_its_file_without_the_suffix(name, expected):
+    assert case_name(Path(name)) == expected
+
+
+def test_a_series_is_called_like_its_folder(tmp_path, monkeypatch):
+    (tmp_path / "patient.1").mkdir()
+    monkeypatch.chdir(tmp_path / "patient.1")
+    assert case_name(tmp_path / "patient.1") == case_name(Path()) == "patient.1"

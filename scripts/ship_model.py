@@ -31,7 +31,7 @@ TEXTS = {
         ),
     },
 }
-LICENCE = "Apache-2.0 (weights), for research use"
+LICENCE = "Apache-2.0"
 
 
 def main() -> None:

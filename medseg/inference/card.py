@@ -74,10 +74,8 @@ def _input(manifest: PackageManifest) -> list[str]:
 def _spacing(contract: InputContract) -> str:
     if contract.spacing_range_mm is None:
         return "not stated"
-    return (
-        " x ".join(f"{low:g}" if low == high else f"{low:g}-{high:g}" for low, high in contract.spacing_range_mm)
-        + " mm"
-    )
+    ranges = [(f"{low:.4g}", f"{high:.4g}") for low, high in contract.spacing_range_mm]
+    return " x ".join(low if low == high else f"{low}-{high}" for low, high in ranges) + " mm"
 
 
 def _training(manifest: PackageManifest) -> list[str]:

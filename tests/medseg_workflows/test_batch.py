@@ -72,6 +72,7 @@ def test_a_batch_killed_in_the_middle_and_resumed_is_the_same_as_an_unbroken_one
     ledger = tmp_path / "killed" / "ledger.jsonl"
     deadline = time.monotonic() + 120
     while not (ledger.exists() and ledger.read_text().count("\n") >= 3) and time.monotonic() < deadline:
+        assert running.poll() is None, "the batch ended before it could be killed"
         time.sleep(0.02)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()

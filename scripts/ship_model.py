@@ -4,7 +4,10 @@
 """
 
 import argparse
+import tempfile
 from pathlib import Path
+
+from PIL import Image
 
 from medseg.files import write_text_atomically
 from medseg.inference import load_network, read_manifest, write_package
@@ -32,6 +35,18 @@ TEXTS = {
     },
 }
 LICENCE = "Apache-2.0"
+PICTURE_WIDTH_PIXEL = 1000
+
+
+def _smaller(picture: Path, folder: Path) -> Path:
+    """The picture in fewer pixels and colours: the wheel stays small."""
+    with Image.open(picture) as image:
+        scale = PICTURE_WIDTH_PIXEL / image.width
+        size = (PICTURE_WIDTH_PIXEL, round(image.height * scale))
+        image.convert("RGB").resize(size, Image.Resampling.LANCZOS).quantize(96).save(
+            folder / picture.name, optimize=True
+        )
+    return folder / picture.name
 
 
 def main() -> None:
@@ -52,7 +67,9 @@ def main() -> None:
     )
     pictures = sorted((scored / "best" / "docs").glob("*.png"))[:1]
     target = PACKAGES / arguments.name
-    write_package(target, network=load_network(package), manifest=manifest, pictures=pictures)
+    with tempfile.TemporaryDirectory() as folder:
+        small = [_smaller(picture, Path(folder)) for picture in pictures]
+        write_package(target, network=load_network(package), manifest=manifest, pictures=small)
     recipe = (arguments.run / "config.yaml").read_text()
     write_text_atomically(target / "docs" / "recipe.yaml", recipe)
 

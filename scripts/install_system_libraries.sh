@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# The libraries that a napari window under a virtual display needs (Debian, Ubuntu).
+# What the tests need of the system (Debian, Ubuntu): the libraries of a napari window under a virtual display, and
+# dicom3tools, whose dciodvfy judges the DICOM files that medseg writes.
 # Installs what is missing where that is allowed; else says in one line what to run.
 set -euo pipefail
 packages="xvfb xauth libgl1 libegl1 libopengl0 libglx-mesa0 libgl1-mesa-dri libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4
- libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libdbus-1-3 libfontconfig1"
+ libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libdbus-1-3 libfontconfig1 dicom3tools"
 
 [ "$(uname -s)" = Linux ] || exit 0
 if ! command -v dpkg-query >/dev/null 2>&1; then

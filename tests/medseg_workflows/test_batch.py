@@ -124,6 +124,6 @@ def test_a_scheduler_that_does_not_answer_is_one_clear_line(folder, tmp_path, mo
 def test_a_running_scheduler_is_used(folder, tmp_path):
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0") as cluster:
         plan = BatchPlan(folder, MODEL, tmp_path / "out", cluster=ClusterPlan(scheduler=cluster.scheduler_address))
         assert run_batch(plan).failed == ()

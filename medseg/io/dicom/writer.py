@@ -149,6 +149,8 @@ def _add_identity(dataset: FileDataset, uids: _Uids, *, patient_id: str, patient
     dataset.ReferringPhysicianName = ""
     dataset.AccessionNumber = ""
     dataset.Modality = "CT"
+    # Type 2C, wanted where the body part is one of a pair: present and empty says that none is stated (PS3.3 C.7.3.1).
+    dataset.Laterality = ""
     dataset.SeriesInstanceUID = uids.series
     dataset.SeriesDate = _DATE
     dataset.SeriesTime = _TIME

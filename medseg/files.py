@@ -66,3 +66,9 @@ def _is_about_another_file(error: OSError, path: Path, temporary: Path) -> bool:
 def _flush_to_disk(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete the temporary files that a killed process left in `folder`; nobody else may be writing there."""
+    for leftover in folder.glob(".????????.part.*"):
+        leftover.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from medseg.errors import StorageError
-from medseg.files import atomic_path, write_text_atomically
+from medseg.files import atomic_path, remove_leftovers, write_text_atomically
 
 
 def test_the_file_appears_when_the_block_ends_and_not_before(tmp_path):
@@ -180,3 +180,11 @@ def _run(
     imports = "import medseg.files, medseg.errors\n"
     command = [*prefix, sys.executable, "-c", imports + before + script]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    (tmp_path / ".0a1b2c3d.part.mask.nii.gz").write_bytes(b"half")
+    (tmp_path / ".hidden").write_bytes(b"a person's")
+    (tmp_path / "mask.nii.gz").write_bytes(b"whole")
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", "mask.nii.gz"]

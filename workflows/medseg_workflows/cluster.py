@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -61,6 +62,7 @@ def connect(plan: ClusterPlan) -> Iterator[Client]:
             dashboard_address="127.0.0.1:0",
             local_directory=scratch,
             memory_limit=0,
+            silence_logs=logging.ERROR,
             env={"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // plan.workers))},
         ) as cluster,
         distributed.Client(cluster) as client,

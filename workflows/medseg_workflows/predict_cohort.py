@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from medseg import __version__
 from medseg.errors import MedsegError
-from medseg.files import write_text_atomically
+from medseg.files import remove_leftovers, write_text_atomically
 from medseg.io.mask_format import mask_format
 from medseg_workflows.ledger import DONE, FAILED, CaseRecord
 from medseg_workflows.manifest import CaseJob, content_hash
@@ -94,6 +94,7 @@ def _write_case(
     from medseg.reports import write_overlay
     from medseg_workflows.objects_csv import objects_csv
 
+    remove_leftovers(folder)
     suffix = mask_format(settings.mask_format, image_format=image.metadata.format)
     write_label_map(prediction.label_map, folder / f"mask.{suffix}", source=image)
     write_overlay(

@@ -22,7 +22,7 @@ TEXTS = {
             "Cite Arganda-Carreras et al. 2015, doi 10.3389/fnana.2015.00142.",
             "The scores are those of the same recipe trained on slices 0-19 and scored on slices 20-23 of that volume. "
             "The weights here were trained on slices 0-23, so no labelled slice is left to score them on.",
-            "Slices 20-23 lie beside the slices trained on, and both the checkpoint and the depth of the closed boundaries "
+            "Slices 20-23 lie beside the slices trained on, and the checkpoint and the depth of the closed boundaries "
             "were chosen on them: expect less on another volume.",
         ),
     },

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from medseg.verdicts import Verdict
+
 
 @dataclass(frozen=True)
 class ImageMetadata:
@@ -22,6 +24,7 @@ class ImageMetadata:
         extra: further facts a reader wants to hand on; names are the reader's own. A plain dict, since images travel to
             other processes and a read-only view of a dict cannot be pickled.
         notes: sentences for the person who uses the result (a verdict, a conversion, a doubt).
+        verdicts: what was found doubtful about the file and taken all the same; each is among the notes as well.
     """
 
     source: str = ""
@@ -33,3 +36,4 @@ class ImageMetadata:
     instance_uids: tuple[str, ...] = ()
     extra: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()

@@ -19,15 +19,17 @@ class ReadRequest:
 
     Attributes:
         axes: one letter from "CZYX" an axis of the stored array, where the file does not say or says it wrongly.
-        series_uid: which DICOM series of a folder.
+        series_uid: which DICOM series of a folder: its UID, with "#" and a volume's name where it holds several.
         slice_index: the one slice wanted along the first spatial axis; None is the whole image.
         as_labels: whether the numbers are labels, so that palette indices are kept instead of turned into colours.
+        allow: codes of refusals that the user overrules, where a verdict permits it (`medseg.verdicts`).
     """
 
     axes: str | None = None
     series_uid: str | None = None
     slice_index: int | None = None
     as_labels: bool = False
+    allow: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from medseg.errors import InputError
@@ -27,19 +28,22 @@ IMAGE_SUFFIXES = tuple(_READER_OF_SUFFIX)
 """Suffixes of the files that can be read, in lower case."""
 
 
-def read_image(path: str | Path, *, axes: str | None = None, series_uid: str | None = None) -> Image:
+def read_image(
+    path: str | Path, *, axes: str | None = None, series_uid: str | None = None, allow: Collection[str] = ()
+) -> Image:
     """The image in a file, or in a folder that holds a DICOM series.
 
     Args:
         path: NIfTI, TIFF, PNG, JPEG, NRRD or MetaImage file; DICOM file or folder (with its sub-folders).
         axes: one letter from "CZYX" an axis of the stored array, for files that do not say (or say it wrongly).
         series_uid: Series Instance UID, for folders with several DICOM series.
+        allow: codes of refusals to overrule, as their messages name them.
 
     Raises:
         InputError: no such file, an unknown suffix, or an option that does not fit the file.
         ImageFormatError: the file is damaged, is not what its suffix says, or cannot be read without a guess.
     """
-    return read_with(Path(path), ReadRequest(axes=axes, series_uid=series_uid))
+    return read_with(Path(path), ReadRequest(axes=axes, series_uid=series_uid, allow=frozenset(allow)))
 
 
 def read_label_map(

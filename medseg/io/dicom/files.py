@@ -12,41 +12,12 @@ from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
 
 from medseg.errors import ImageFormatError, MedsegError
+from medseg.io.dicom.header_tags import HEADER_TAGS
 from medseg.io.dicom.signature import DICOM_SUFFIXES, is_dicom_file
 from medseg.io.foreign_errors import translated_errors
 
 _REMEDY = "Copy it again from its source."
 _DIRECTORY_NAME = "DICOMDIR"
-
-HEADER_TAGS = (
-    "AcquisitionNumber",
-    "BitsStored",
-    "Columns",
-    "FrameOfReferenceUID",
-    "ImageOrientationPatient",
-    "ImagePositionPatient",
-    "ImageType",
-    "InstanceNumber",
-    "Modality",
-    "NumberOfFrames",
-    "PatientID",
-    "PhotometricInterpretation",
-    "PixelPaddingValue",
-    "PixelRepresentation",
-    "PixelSpacing",
-    "RescaleIntercept",
-    "RescaleSlope",
-    "RescaleType",
-    "Rows",
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "SamplesPerPixel",
-    "SeriesInstanceUID",
-    "SliceThickness",
-    "SpacingBetweenSlices",
-    "SpecificCharacterSet",
-)
-"""All that is read of a header; the rest, names of persons among it, stays in the file."""
 
 NO_IMAGES: Mapping[str, str] = {
     "1.2.840.10008.1.3.10": "directory",

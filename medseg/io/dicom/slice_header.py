@@ -1,15 +1,26 @@
-"""One slice's header as checked Python values."""
+"""One slice's header as checked Python values: a classic file, or one frame of a multi-frame file."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medseg.errors import ImageFormatError
+from medseg.io.dicom.elements import (
+    Elements,
+    number_or_none,
+    numbers,
+    optional_number,
+    refuse,
+    required_count,
+    required_numbers,
+    several,
+    shown,
+    text,
+    whole_or_none,
+)
 from medseg.io.dicom.files import DicomFile
 
 DIRECTION_LENGTH_TOLERANCE = 1e-3
@@ -17,29 +28,51 @@ DIRECTION_LENGTH_TOLERANCE = 1e-3
 RIGHT_ANGLE_TOLERANCE = 1e-4
 """Largest cosine between row and column direction; 0.05 mm over 500 mm."""
 
+_COLOURS = {"RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"}
+"""Of PhotometricInterpretation (PS3.3 C.7.6.3.1.2); anything else may be free text and is not shown."""
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SliceHeader:
     """What a slice says about itself.
 
     Attributes:
         path: its file.
-        sop_instance_uid: of the image.
+        frame: number of the frame in a multi-frame file, from 1; None for a classic file.
+        sop_instance_uid: of the image; all frames of a file share it.
         sop_class_uid: kind of object.
+        study_uid: of the study.
+        series_uid: of the series; empty where absent.
         frame_of_reference_uid: empty where absent.
         patient_key: tells patients apart; never shown.
         modality: code.
+        image_type: values of ImageType (or FrameType) in capitals.
         is_localizer: whether it is a scout view.
+        burned_in: whether BurnedInAnnotation says YES; None where it says nothing.
+        instance_number: None where absent or no number, as for all below.
+        number_of_series_instances: how many images the series is said to have.
+        acquisition_number: of the pass over the patient.
+        echo_number: of the echo, classic files only.
+        echo_time: of the (effective) echo, ms.
+        temporal_position: number of the phase.
+        trigger_time: delay after the trigger, ms.
+        b_value: diffusion weighting, s/mm^2.
+        diffusion_direction: its direction, three cosines.
+        stack_id: group of frames that belong together; empty where absent.
+        in_stack_position: place of the frame in its stack.
         rows: pixels down.
         columns: pixels across.
         photometric: PhotometricInterpretation.
-        bits_stored: bits of a stored value.
+        bits_allocated: bits a stored value takes.
+        bits_stored: bits of it that count.
+        high_bit: number of the highest bit that counts.
         is_signed: whether stored values are signed.
+        is_lossy: whether the pixels went through a lossy compression.
+        padding: lowest and highest stored value that stand for "outside the scan"; None where none is declared.
         slope: stored value -> modality value, factor.
         intercept: stored value -> modality value, addend.
         has_rescale: whether slope or intercept stand in the file.
         rescale_type: unit of the modality values; empty where absent.
-        has_padding: whether a padding value is declared.
         row_spacing_mm: distance between rows, so along j.
         column_spacing_mm: distance between columns, so along i.
         position_lps_mm: (3,) centre of the first pixel.
@@ -50,22 +83,41 @@ class SliceHeader:
     """
 
     path: Path
+    frame: int | None = None
     sop_instance_uid: str
     sop_class_uid: str
+    study_uid: str = ""
+    series_uid: str = ""
     frame_of_reference_uid: str
     patient_key: str
     modality: str
+    image_type: tuple[str, ...] = ()
     is_localizer: bool
+    burned_in: bool | None = None
+    instance_number: int | None = None
+    number_of_series_instances: int | None = None
+    acquisition_number: int | None = None
+    echo_number: int | None = None
+    echo_time: float | None = None
+    temporal_position: int | None = None
+    trigger_time: float | None = None
+    b_value: float | None = None
+    diffusion_direction: tuple[float, ...] | None = None
+    stack_id: str = ""
+    in_stack_position: int | None = None
     rows: int
     columns: int
     photometric: str
+    bits_allocated: int = 16
     bits_stored: int
+    high_bit: int = 15
     is_signed: bool
+    is_lossy: bool = False
+    padding: tuple[int, int] | None = None
     slope: float
     intercept: float
     has_rescale: bool
     rescale_type: str
-    has_padding: bool
     row_spacing_mm: float
     column_spacing_mm: float
     position_lps_mm: NDArray[np.float64]
@@ -75,6 +127,11 @@ class SliceHeader:
     stated_gap_mm: float | None
 
     @property
+    def has_padding(self) -> bool:
+        """Whether a value for pixels outside the scan is declared."""
+        return self.padding is not None
+
+    @property
     def normal(self) -> NDArray[np.float64]:
         """(3,) unit normal of the slice, LPS."""
         normal = np.cross(self.row_direction, self.column_direction)
@@ -82,141 +139,155 @@ class SliceHeader:
 
 
 def slice_header(file: DicomFile) -> SliceHeader:
-    """The slice in `file`.
+    """The slice in the classic file `file`.
 
     Raises:
-        ImageFormatError: it is no single grey slice, or its place or values are missing or make no sense. The message
-            names the file and the data element.
+        RefusedImageError: as `slice_from`, or the file holds several frames.
     """
-    header, path = file.header, file.path
-    _check_kind(header, path=path)
-    row_direction, column_direction = _directions(header, path=path)
-    spacing = _required(header, "PixelSpacing", count=2, path=path)
-    if min(spacing) <= 0:
-        _refuse(
-            path, f"expected a positive PixelSpacing, got {_shown(spacing)}", "Correct it, or export the series anew"
-        )
-    slope, intercept = _rescale(header, path=path)
-    return SliceHeader(
-        path=path,
-        sop_instance_uid=str(header.get("SOPInstanceUID", "")),
-        sop_class_uid=str(header.get("SOPClassUID", "")),
-        frame_of_reference_uid=str(header.get("FrameOfReferenceUID", "")),
-        patient_key=str(header.get("PatientID", "")),
-        modality=str(header.get("Modality", "")),
-        is_localizer="LOCALIZER" in {str(value).upper() for value in _several(header.get("ImageType"))},
-        rows=_count(header, "Rows", path=path),
-        columns=_count(header, "Columns", path=path),
-        photometric=str(header.get("PhotometricInterpretation", "MONOCHROME2")),
-        bits_stored=_count(header, "BitsStored", path=path),
-        is_signed=str(header.get("PixelRepresentation", 0)) == "1",
-        slope=slope,
-        intercept=intercept,
-        has_rescale="RescaleSlope" in header or "RescaleIntercept" in header,
-        rescale_type=str(header.get("RescaleType", "") or ""),
-        has_padding="PixelPaddingValue" in header,
-        row_spacing_mm=spacing[0],
-        column_spacing_mm=spacing[1],
-        position_lps_mm=np.array(_required(header, "ImagePositionPatient", count=3, path=path)),
-        row_direction=row_direction,
-        column_direction=column_direction,
-        thickness_mm=_optional(header, "SliceThickness", path=path),
-        stated_gap_mm=_optional(header, "SpacingBetweenSlices", path=path),
-    )
-
-
-def _check_kind(header: Any, *, path: Path) -> None:
-    frames = _numbers(header, "NumberOfFrames", path=path)
+    frames = numbers(file.header, "NumberOfFrames", path=file.path)
     if frames and frames[0] > 1:
-        _refuse(
-            path,
+        refuse(
+            file.path,
+            "multi-frame",
             f"expected one slice a file, got {frames[0]:g} frames (multi-frame DICOM is not read yet)",
             "Convert it to NIfTI first, with dcm2niix for example",
         )
-    if "Rows" not in header:
-        _refuse(path, "expected an image, got a DICOM object without pixels", "Give the images it belongs to")
-    samples = _numbers(header, "SamplesPerPixel", path=path)
-    photometric = str(header.get("PhotometricInterpretation", "MONOCHROME2"))
-    if (samples and samples[0] != 1) or not photometric.startswith("MONOCHROME"):
-        _refuse(path, f"expected grey values, got a colour picture ({photometric})", "Leave it out of the series")
+    return slice_from(file.header, path=file.path)
 
 
-def _directions(header: Any, *, path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    cosines = np.array(_required(header, "ImageOrientationPatient", count=6, path=path)).reshape(2, 3)
-    lengths = np.linalg.norm(cosines, axis=1)
-    if np.abs(lengths - 1.0).max() > DIRECTION_LENGTH_TOLERANCE:
-        _refuse(
+def slice_from(elements: Elements, *, path: Path, frame: int | None = None) -> SliceHeader:
+    """The slice that `elements` describe.
+
+    Args:
+        elements: the file's header, or one frame's share of it under the keywords of a classic file.
+        path: the file.
+        frame: number of the frame, from 1.
+
+    Raises:
+        RefusedImageError: it is no single grey slice, or its place or values are missing or make no sense. The message
+            names the file and the data element.
+    """
+    _check_kind(elements, path=path)
+    row_direction, column_direction = _directions(elements, path=path)
+    spacing = required_numbers(elements, "PixelSpacing", count=2, path=path)
+    if min(spacing) <= 0:
+        refuse(
             path,
-            f"expected directions of length 1 in ImageOrientationPatient, got {_shown(lengths)}",
+            "bad-pixel-spacing",
+            f"expected a positive PixelSpacing, got {shown(spacing)}",
+            "Correct it, or export the series anew",
+        )
+    slope, intercept = _rescale(elements, path=path)
+    image_type = tuple(str(value).strip().upper() for value in several(elements.get("ImageType", None)))
+    bits_stored = required_count(elements, "BitsStored", path=path)
+    high_bit = whole_or_none(elements, "HighBit")
+    return SliceHeader(
+        path=path,
+        frame=frame,
+        sop_instance_uid=text(elements, "SOPInstanceUID"),
+        sop_class_uid=text(elements, "SOPClassUID"),
+        study_uid=text(elements, "StudyInstanceUID"),
+        series_uid=text(elements, "SeriesInstanceUID"),
+        frame_of_reference_uid=text(elements, "FrameOfReferenceUID"),
+        patient_key=text(elements, "PatientID"),
+        modality=text(elements, "Modality"),
+        image_type=image_type,
+        is_localizer="LOCALIZER" in image_type,
+        burned_in={"YES": True, "NO": False}.get(text(elements, "BurnedInAnnotation").upper()),
+        instance_number=whole_or_none(elements, "InstanceNumber"),
+        number_of_series_instances=whole_or_none(elements, "NumberOfSeriesRelatedInstances"),
+        acquisition_number=whole_or_none(elements, "AcquisitionNumber"),
+        echo_number=whole_or_none(elements, "EchoNumbers"),
+        echo_time=number_or_none(elements, "EchoTime"),
+        temporal_position=whole_or_none(elements, "TemporalPositionIdentifier"),
+        trigger_time=number_or_none(elements, "TriggerTime"),
+        b_value=number_or_none(elements, "DiffusionBValue"),
+        diffusion_direction=_diffusion_direction(elements, path=path),
+        stack_id=text(elements, "StackID"),
+        in_stack_position=whole_or_none(elements, "InStackPositionNumber"),
+        rows=required_count(elements, "Rows", path=path),
+        columns=required_count(elements, "Columns", path=path),
+        photometric=text(elements, "PhotometricInterpretation") or "MONOCHROME2",
+        bits_allocated=required_count(elements, "BitsAllocated", path=path),
+        bits_stored=bits_stored,
+        high_bit=bits_stored - 1 if high_bit is None else high_bit,
+        is_signed=whole_or_none(elements, "PixelRepresentation") == 1,
+        is_lossy=text(elements, "LossyImageCompression") == "01",
+        padding=_padding(elements, path=path),
+        slope=slope,
+        intercept=intercept,
+        has_rescale="RescaleSlope" in elements or "RescaleIntercept" in elements,
+        rescale_type=text(elements, "RescaleType"),
+        row_spacing_mm=spacing[0],
+        column_spacing_mm=spacing[1],
+        position_lps_mm=np.array(required_numbers(elements, "ImagePositionPatient", count=3, path=path)),
+        row_direction=row_direction,
+        column_direction=column_direction,
+        thickness_mm=optional_number(elements, "SliceThickness", path=path),
+        stated_gap_mm=optional_number(elements, "SpacingBetweenSlices", path=path),
+    )
+
+
+def _check_kind(elements: Elements, *, path: Path) -> None:
+    if "Rows" not in elements:
+        refuse(
+            path,
+            "no-pixels",
+            "expected an image, got a DICOM object without pixels",
+            "Give the images it belongs to",
+        )
+    samples = numbers(elements, "SamplesPerPixel", path=path)
+    photometric = text(elements, "PhotometricInterpretation") or "MONOCHROME2"
+    if (samples and samples[0] != 1) or not photometric.startswith("MONOCHROME"):
+        named = f" ({photometric})" if photometric in _COLOURS else ""
+        refuse(path, "colour", f"expected grey values, got a colour picture{named}", "Leave it out of the series")
+
+
+def _directions(elements: Elements, *, path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    values = required_numbers(elements, "ImageOrientationPatient", count=6, path=path)
+    cosines = np.array(values).reshape(2, 3)
+    lengths = np.sqrt((cosines**2).sum(axis=1))
+    if np.abs(lengths - 1.0).max() > DIRECTION_LENGTH_TOLERANCE:
+        refuse(
+            path,
+            "bad-orientation",
+            f"expected directions of length 1 in ImageOrientationPatient, got {shown(lengths)}",
             "Export the series anew",
         )
     rows, columns = cosines / lengths[:, np.newaxis]
     if abs(float(rows @ columns)) > RIGHT_ANGLE_TOLERANCE:
-        _refuse(
+        refuse(
             path,
+            "bad-orientation",
             f"expected right angles in ImageOrientationPatient, got a cosine of {rows @ columns:.3g}",
             "Export the series anew",
         )
     return rows, columns
 
 
-def _rescale(header: Any, *, path: Path) -> tuple[float, float]:
-    slope = _optional(header, "RescaleSlope", path=path)
-    intercept = _optional(header, "RescaleIntercept", path=path)
+def _rescale(elements: Elements, *, path: Path) -> tuple[float, float]:
+    slope = optional_number(elements, "RescaleSlope", path=path)
+    intercept = optional_number(elements, "RescaleIntercept", path=path)
     if slope == 0:
-        _refuse(path, "expected a RescaleSlope other than 0, which makes all values equal", "Export the series anew")
+        refuse(
+            path,
+            "rescale-slope-zero",
+            "expected a RescaleSlope other than 0, which makes all values equal",
+            "Export the series anew",
+        )
     return (1.0 if slope is None else slope, 0.0 if intercept is None else intercept)
 
 
-def _required(header: Any, keyword: str, *, count: int, path: Path) -> tuple[float, ...]:
-    values = _numbers(header, keyword, path=path)
-    if values is None:
-        _refuse(
-            path,
-            f"expected {keyword}, which says where the voxels lie, and the file has none",
-            "Export the series anew, or give its slices as PNG or TIFF",
-        )
-    if len(values) != count or not np.isfinite(values).all():
-        _refuse(path, f"expected {count} finite numbers in {keyword}, got {_shown(values)}", "Export the series anew")
-    return values
-
-
-def _optional(header: Any, keyword: str, *, path: Path) -> float | None:
-    values = _numbers(header, keyword, path=path)
-    if values is None:
+def _padding(elements: Elements, *, path: Path) -> tuple[int, int] | None:
+    """Lowest and highest padding value (PS3.3 C.7.5.1.1.2)."""
+    value = optional_number(elements, "PixelPaddingValue", path=path)
+    if value is None:
         return None
-    if len(values) != 1 or not np.isfinite(values[0]):
-        _refuse(path, f"expected one finite number in {keyword}, got {_shown(values)}", "Export the series anew")
-    return values[0]
+    limit = optional_number(elements, "PixelPaddingRangeLimit", path=path)
+    ends = sorted((int(value), int(value if limit is None else limit)))
+    return ends[0], ends[1]
 
 
-def _count(header: Any, keyword: str, *, path: Path) -> int:
-    values = _numbers(header, keyword, path=path)
-    if values is None or len(values) != 1 or values[0] < 1:
-        _refuse(path, f"expected a number of at least 1 in {keyword}, got {values}", "Export the series anew")
-    return int(values[0])
-
-
-def _numbers(header: Any, keyword: str, *, path: Path) -> tuple[float, ...] | None:
-    """The element's values as floats; None where it is absent or empty."""
-    try:
-        values = tuple(float(value) for value in _several(header.get(keyword)))
-    except (TypeError, ValueError, ArithmeticError) as error:
-        message = f"{path}: expected numbers in {keyword}, got something else. Correct it, or export the series anew."
-        raise ImageFormatError(message) from error
-    return values or None
-
-
-def _several(value: Any) -> list[Any]:
-    if value is None or value == "":
-        return []
-    return [value] if isinstance(value, str | int | float) or not hasattr(value, "__iter__") else list(value)
-
-
-def _shown(values: Any) -> str:
-    return "(" + ", ".join(f"{float(value):g}" for value in values) + ")"
-
-
-def _refuse(path: Path, what: str, remedy: str) -> NoReturn:
-    message = f"{path}: {what}. {remedy}."
-    raise ImageFormatError(message)
+def _diffusion_direction(elements: Elements, *, path: Path) -> tuple[float, ...] | None:
+    values = numbers(elements, "DiffusionGradientOrientation", path=path)
+    return values if values and len(values) == 3 and np.isfinite(values).all() else None

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydicom import dcmread
 from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
 
 from medseg.errors import ImageFormatError, MedsegError
+from medseg.io.dicom.guarded import guarded_dcmread
 from medseg.io.dicom.header_tags import HEADER_TAGS
 from medseg.io.dicom.signature import DICOM_SUFFIXES, is_dicom_file
 from medseg.io.foreign_errors import translated_errors
@@ -112,10 +112,10 @@ def read_header(path: Path) -> FileDataset:
     """
     with translated_errors(path, expected="a DICOM file", remedy=_REMEDY):
         try:
-            return dcmread(path, stop_before_pixels=True, specific_tags=list(HEADER_TAGS))
+            return guarded_dcmread(path, stop_before_pixels=True, specific_tags=list(HEADER_TAGS))
         except InvalidDicomError:
             # Files from before PS3.10 start with the first data element at once; what makes sense then is read.
-            header = dcmread(path, stop_before_pixels=True, specific_tags=list(HEADER_TAGS), force=True)
+            header = guarded_dcmread(path, stop_before_pixels=True, specific_tags=list(HEADER_TAGS), force=True)
             if not {"SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID"} <= set(header.dir()):
                 message = f"{path}: expected a DICOM file, got something else. {_REMEDY}"
                 raise ImageFormatError(message) from None

@@ -36,15 +36,23 @@ def guarded_dcmread(path: Path, **options: Any) -> FileDataset:
             ("compression-bomb").
         ImageFormatError: file meta information that cannot be walked.
     """
-    _check_deflated(path)
-    return dcmread(path, **options)
-
-
-def _check_deflated(path: Path) -> None:
     with path.open("rb") as stream:
-        if not _is_deflated(stream, path=path):
-            return
+        check_deflated(stream, path=path)
+        dataset: FileDataset = dcmread(stream, **options)
+    dataset.filename = str(path)
+    return dataset
+
+
+def check_deflated(stream: BinaryIO, *, path: Path) -> None:
+    """Pass when the DICOM file in `stream` may be unpacked; it stands at its start before and after.
+
+    Raises:
+        RefusedImageError: see `guarded_dcmread`.
+        ImageFormatError: see `guarded_dcmread`.
+    """
+    if _is_deflated(stream, path=path):
         _check_inflated_size(stream, path=path)
+    stream.seek(0)
 
 
 def _is_deflated(stream: BinaryIO, *, path: Path) -> bool:

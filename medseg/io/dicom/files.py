@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom.dataset import FileDataset
-from pydicom.errors import InvalidDicomError
-
-from medseg.errors import ImageFormatError, MedsegError
-from medseg.io.dicom.guarded import guarded_dcmread
-from medseg.io.dicom.header_tags import HEADER_TAGS
-from medseg.io.dicom.signature import DICOM_SUFFIXES, is_dicom_file
+from medseg.errors import MedsegError
+from medseg.io.dicom.candidates import Candidates, candidates_in
+from medseg.io.dicom.header import FileHeader, read_header
 from medseg.io.foreign_errors import translated_errors
+from medseg.verdicts import Outcome, RefusedImageError, Verdict
 
 _REMEDY = "Copy it again from its source."
-_DIRECTORY_NAME = "DICOMDIR"
+_DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
 
 NO_IMAGES: Mapping[str, str] = {
-    "1.2.840.10008.1.3.10": "directory",
+    _DIRECTORY_CLASS: "directory",
     "1.2.840.10008.5.1.4.1.1.66.4": "segmentation",
     "1.2.840.10008.5.1.4.1.1.66.7": "label map segmentation",
     "1.2.840.10008.5.1.4.1.1.481.2": "dose",
@@ -28,6 +24,9 @@ NO_IMAGES: Mapping[str, str] = {
     "1.2.840.10008.5.1.4.1.1.30": "parametric map",
 }
 """SOP classes that are laid over images and are none themselves, though some have rows and columns."""
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_IMAGE_CLASSES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.128")
+"""CT, MR and PET images, enhanced ones among them: a file that says so and has no size is damaged, no other object."""
 
 
 @dataclass(frozen=True)
@@ -36,21 +35,35 @@ class DicomFile:
 
     Attributes:
         path: where it lies.
-        header: the data elements of `HEADER_TAGS`.
+        header: what is read of it.
     """
 
     path: Path
-    header: FileDataset
+    header: FileHeader
 
     @property
     def is_image(self) -> bool:
-        """Whether it holds pixels of its own, one image or several."""
-        return "Rows" in self.header and str(self.header.get("SOPClassUID", "")) not in NO_IMAGES
+        """Whether it holds, or by its kind should hold, pixels of its own, one image or several."""
+        kind = self.sop_class_uid
+        is_known = any(kind == uid or kind.startswith(uid + ".") for uid in _IMAGE_CLASSES)
+        return ("Rows" in self.header or is_known) and kind not in NO_IMAGES
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is a colour picture or a screenshot, which may lie in a series and is no slice of it."""
+        samples = str(self.header.get("SamplesPerPixel", "1"))
+        is_screenshot = (self.sop_class_uid + ".").startswith(_SECONDARY_CAPTURE + ".")
+        return is_screenshot or samples in {"3", "4"}
+
+    @property
+    def sop_class_uid(self) -> str:
+        """SOP Class UID, empty where the file has none."""
+        return str(self.header.get("SOPClassUID", "") or "")
 
     @property
     def series_uid(self) -> str:
         """Series Instance UID; empty where the file has none."""
-        return str(self.header.get("SeriesInstanceUID", ""))
+        return str(self.header.get("SeriesInstanceUID", "") or "")
 
 
 @dataclass(frozen=True)
@@ -60,74 +73,72 @@ class Scan:
     Attributes:
         files: DICOM files with readable headers, images or not.
         damaged: a refusal for each file that claims to be DICOM and cannot be read.
-        strangers: files of other kinds.
-        folders_left_out: sub-folders that were not looked into, since the folder itself holds DICOM files.
+        left_out: a flag for each file or link that is no DICOM or was not followed.
     """
 
     files: tuple[DicomFile, ...]
-    damaged: tuple[ImageFormatError, ...]
-    strangers: tuple[Path, ...]
-    folders_left_out: tuple[Path, ...] = ()
+    damaged: tuple[Verdict, ...]
+    left_out: tuple[Verdict, ...] = ()
 
     def series(self) -> dict[str, list[DicomFile]]:
-        """Series Instance UID -> its image files, in the order of the UIDs."""
+        """Series Instance UID -> its image files, in the order of the UIDs; without a UID, each folder is a series."""
         found: dict[str, list[DicomFile]] = {}
+        folders = sorted({file.path.parent for file in self.files if file.is_image and not file.series_uid})
         for file in self.files:
             if file.is_image:
-                found.setdefault(file.series_uid, []).append(file)
+                key = file.series_uid or f"unnamed-{folders.index(file.path.parent) + 1}"
+                found.setdefault(key, []).append(file)
         return dict(sorted(found.items()))
 
+    @property
+    def objects(self) -> tuple[DicomFile, ...]:
+        """DICOM files without pixels of their own: reports, structure sets, segmentations."""
+        return tuple(file for file in self.files if not file.is_image)
 
-def scan(path: Path) -> Scan:
-    """What lies in the folder `path`, or below it where it holds no DICOM file itself; or, for a file, that one."""
+
+def scan(path: Path, *, allow: frozenset[str] = frozenset()) -> Scan:
+    """What lies in the folder `path` and below; or, for a file, that one.
+
+    Links that lead out of the folder are not followed unless `allow` holds "link-outside".
+    """
     if path.is_file():
-        return _scan([path], strangers=[])
+        return _scanned(Candidates((path,)))
     with translated_errors(path, expected="a folder", remedy="Check its permissions."):
-        entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
-    here = [entry for entry in entries if entry.is_file() and entry.name.upper() != _DIRECTORY_NAME]
-    claimants = [entry for entry in here if _claims_to_be_dicom(entry)]
-    if claimants:
-        found = _scan(claimants, strangers=[entry for entry in here if entry not in set(claimants)])
-        return replace(found, folders_left_out=tuple(entry for entry in entries if entry.is_dir()))
-    below = list(_walked(path))
-    claimants = [entry for entry in below if _claims_to_be_dicom(entry)]
-    return _scan(claimants, strangers=[entry for entry in below if entry not in set(claimants)])
+        return _scanned(candidates_in(path, follow_links="link-outside" in allow))
 
 
-def _scan(claimants: list[Path], *, strangers: list[Path]) -> Scan:
-    files, damaged = [], []
-    for candidate in claimants:
+def _scanned(candidates: Candidates) -> Scan:
+    files: list[DicomFile] = []
+    damaged: list[Verdict] = []
+    for candidate in candidates.paths:
         try:
             files.append(DicomFile(candidate, read_header(candidate)))
+        except RefusedImageError as error:
+            damaged += error.verdicts
         except MedsegError as error:
-            damaged.append(error if isinstance(error, ImageFormatError) else ImageFormatError(str(error)))
-    return Scan(tuple(files), tuple(damaged), tuple(strangers))
+            damaged.append(unreadable(candidate, error))
+    damaged += candidates.damaged
+    left_out = list(candidates.left_out)
+    if candidates.bare:
+        more, no_dicom = _bare_files(candidates.bare)
+        files += more
+        left_out += no_dicom
+    kept = [file for file in files if file.sop_class_uid != _DIRECTORY_CLASS]
+    return Scan(tuple(sorted(kept, key=lambda file: file.path)), tuple(damaged), tuple(left_out))
 
 
-def read_header(path: Path) -> FileDataset:
-    """The header of a DICOM file, pixels left out.
-
-    Raises:
-        ImageFormatError: it is no DICOM file, or a damaged one.
-    """
-    with translated_errors(path, expected="a DICOM file", remedy=_REMEDY):
+def _bare_files(paths: tuple[Path, ...]) -> tuple[list[DicomFile], list[Verdict]]:
+    """Files that have no DICOM signature and start like one all the same: those that can be read, and the rest."""
+    files, left_out = [], []
+    for path in paths:
         try:
-            return guarded_dcmread(path, stop_before_pixels=True, specific_tags=list(HEADER_TAGS))
-        except InvalidDicomError:
-            # Files from before PS3.10 start with the first data element at once; what makes sense then is read.
-            header = guarded_dcmread(path, stop_before_pixels=True, specific_tags=list(HEADER_TAGS), force=True)
-            if not {"SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID"} <= set(header.dir()):
-                message = f"{path}: expected a DICOM file, got something else. {_REMEDY}"
-                raise ImageFormatError(message) from None
-            return header
+            files.append(DicomFile(path, read_header(path)))
+        except MedsegError:
+            left_out.append(Verdict(Outcome.FLAG, "no-dicom", path, "a file of another kind, left out"))
+    return files, left_out
 
 
-def _walked(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
-        folders.sort()
-        shown = (name for name in sorted(names) if not name.startswith(".") and name.upper() != _DIRECTORY_NAME)
-        yield from (Path(place) / name for name in shown)
-
-
-def _claims_to_be_dicom(path: Path) -> bool:
-    return path.suffix.lower() in DICOM_SUFFIXES or is_dicom_file(path)
+def unreadable(path: Path, error: MedsegError) -> Verdict:
+    """The refusal of a file that cannot be read; a person may overrule it, the file is then left out."""
+    cause = str(error).removeprefix(f"{path}: ").removesuffix(_REMEDY).strip().removesuffix(".")
+    return Verdict(Outcome.REFUSE, "unreadable-file", path, cause, _REMEDY.removesuffix("."), may_be_allowed=True)

@@ -22,6 +22,7 @@ from medseg.io.dicom.elements import (
     whole_or_none,
 )
 from medseg.io.dicom.files import DicomFile
+from medseg.io.dicom.header import FileHeader, PixelPlace
 
 DIRECTION_LENGTH_TOLERANCE = 1e-3
 """How far the length of a direction may be from 1: some scanners write four digits."""
@@ -39,6 +40,9 @@ class SliceHeader:
     Attributes:
         path: its file.
         frame: number of the frame in a multi-frame file, from 1; None for a classic file.
+        number_of_frames: how many the file has.
+        transfer_syntax: UID of how the pixels are stored.
+        pixels: where they lie in the file; None where they are compressed, big-endian, or missing.
         sop_instance_uid: of the image; all frames of a file share it.
         sop_class_uid: kind of object.
         study_uid: of the study.
@@ -84,6 +88,9 @@ class SliceHeader:
 
     path: Path
     frame: int | None = None
+    number_of_frames: int = 1
+    transfer_syntax: str = ""
+    pixels: PixelPlace | None = None
     sop_instance_uid: str
     sop_class_uid: str
     study_uid: str = ""
@@ -127,6 +134,11 @@ class SliceHeader:
     stated_gap_mm: float | None
 
     @property
+    def stored_type(self) -> np.dtype:
+        """Type of the stored values in the machine's byte order."""
+        return np.dtype(f"{'i' if self.is_signed else 'u'}{self.bits_allocated // 8}")
+
+    @property
     def has_padding(self) -> bool:
         """Whether a value for pixels outside the scan is declared."""
         return self.padding is not None
@@ -149,24 +161,28 @@ def slice_header(file: DicomFile) -> SliceHeader:
         refuse(
             file.path,
             "multi-frame",
-            f"expected one slice a file, got {frames[0]:g} frames (multi-frame DICOM is not read yet)",
+            f"expected one slice a file, got {frames[0]:g} frames",
             "Convert it to NIfTI first, with dcm2niix for example",
         )
     return slice_from(file.header, path=file.path)
 
 
-def slice_from(elements: Elements, *, path: Path, frame: int | None = None) -> SliceHeader:
-    """The slice that `elements` describe.
+def slice_from(
+    header: FileHeader, *, path: Path, elements: Elements | None = None, frame: int | None = None
+) -> SliceHeader:
+    """The slice that a header describes, or one frame of it.
 
     Args:
-        elements: the file's header, or one frame's share of it under the keywords of a classic file.
+        header: of the file.
         path: the file.
+        elements: the frame's share of the header under the keywords of a classic file; the header where absent.
         frame: number of the frame, from 1.
 
     Raises:
         RefusedImageError: it is no single grey slice, or its place or values are missing or make no sense. The message
             names the file and the data element.
     """
+    elements = header if elements is None else elements
     _check_kind(elements, path=path)
     row_direction, column_direction = _directions(elements, path=path)
     spacing = required_numbers(elements, "PixelSpacing", count=2, path=path)
@@ -179,11 +195,14 @@ def slice_from(elements: Elements, *, path: Path, frame: int | None = None) -> S
         )
     slope, intercept = _rescale(elements, path=path)
     image_type = tuple(str(value).strip().upper() for value in several(elements.get("ImageType", None)))
-    bits_stored = required_count(elements, "BitsStored", path=path)
-    high_bit = whole_or_none(elements, "HighBit")
+    bits_allocated, bits_stored, high_bit = _bits(elements, path=path)
+    is_signed = whole_or_none(elements, "PixelRepresentation") == 1
     return SliceHeader(
         path=path,
         frame=frame,
+        number_of_frames=whole_or_none(elements, "NumberOfFrames") or 1,
+        transfer_syntax=header.transfer_syntax,
+        pixels=header.pixels,
         sop_instance_uid=text(elements, "SOPInstanceUID"),
         sop_class_uid=text(elements, "SOPClassUID"),
         study_uid=text(elements, "StudyInstanceUID"),
@@ -208,12 +227,12 @@ def slice_from(elements: Elements, *, path: Path, frame: int | None = None) -> S
         rows=required_count(elements, "Rows", path=path),
         columns=required_count(elements, "Columns", path=path),
         photometric=text(elements, "PhotometricInterpretation") or "MONOCHROME2",
-        bits_allocated=required_count(elements, "BitsAllocated", path=path),
+        bits_allocated=bits_allocated,
         bits_stored=bits_stored,
-        high_bit=bits_stored - 1 if high_bit is None else high_bit,
-        is_signed=whole_or_none(elements, "PixelRepresentation") == 1,
+        high_bit=high_bit,
+        is_signed=is_signed,
         is_lossy=text(elements, "LossyImageCompression") == "01",
-        padding=_padding(elements, path=path),
+        padding=_padding(elements, bits=bits_allocated, is_signed=is_signed, path=path),
         slope=slope,
         intercept=intercept,
         has_rescale="RescaleSlope" in elements or "RescaleIntercept" in elements,
@@ -265,6 +284,23 @@ def _directions(elements: Elements, *, path: Path) -> tuple[NDArray[np.float64],
     return rows, columns
 
 
+def _bits(elements: Elements, *, path: Path) -> tuple[int, int, int]:
+    """Bits allocated, bits stored and the highest stored bit (PS3.5 section 8.1.1)."""
+    allocated = required_count(elements, "BitsAllocated", path=path)
+    stored = required_count(elements, "BitsStored", path=path)
+    high = whole_or_none(elements, "HighBit")
+    high = stored - 1 if high is None else high
+    if allocated not in {8, 16, 32} or not stored <= high + 1 <= allocated:
+        refuse(
+            path,
+            "bad-pixel-layout",
+            f"expected 8, 16 or 32 bits a pixel with the stored ones within them, got {stored} of {allocated} up to "
+            f"bit {high}",
+            "Export the series anew",
+        )
+    return allocated, stored, high
+
+
 def _rescale(elements: Elements, *, path: Path) -> tuple[float, float]:
     slope = optional_number(elements, "RescaleSlope", path=path)
     intercept = optional_number(elements, "RescaleIntercept", path=path)
@@ -278,14 +314,20 @@ def _rescale(elements: Elements, *, path: Path) -> tuple[float, float]:
     return (1.0 if slope is None else slope, 0.0 if intercept is None else intercept)
 
 
-def _padding(elements: Elements, *, path: Path) -> tuple[int, int] | None:
-    """Lowest and highest padding value (PS3.3 C.7.5.1.1.2)."""
+def _padding(elements: Elements, *, bits: int, is_signed: bool, path: Path) -> tuple[int, int] | None:
+    """Lowest and highest padding value as stored (PS3.3 C.7.5.1.1.2)."""
     value = optional_number(elements, "PixelPaddingValue", path=path)
     if value is None:
         return None
     limit = optional_number(elements, "PixelPaddingRangeLimit", path=path)
-    ends = sorted((int(value), int(value if limit is None else limit)))
+    # Writers mix up the two types that the element may have: -2000 stands as 63536 in many files.
+    ends = sorted(_wrapped(int(end), bits, is_signed=is_signed) for end in (value, value if limit is None else limit))
     return ends[0], ends[1]
+
+
+def _wrapped(value: int, bits: int, *, is_signed: bool) -> int:
+    value %= 1 << bits
+    return value - (1 << bits) if is_signed and value >= 1 << (bits - 1) else value
 
 
 def _diffusion_direction(elements: Elements, *, path: Path) -> tuple[float, ...] | None:

@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from medseg.errors import ImageFormatError, InputError, MedsegError
+from medseg.errors import InputError, MedsegError
 from medseg.images import Image, ImageMetadata
 from medseg.io.base import ImageHeader, ReadRequest
 from medseg.io.dicom.signature import DICOM_SUFFIXES
-from medseg.io.foreign_errors import translated_errors
 from medseg.io.slices import slice_of
+from medseg.verdicts import Outcome, RefusedImageError, Verdict, settled
 
 if TYPE_CHECKING:  # pydicom is imported when the first DICOM file is read, not with medseg.io
-    from medseg.io.dicom.files import DicomFile, Scan
-    from medseg.io.dicom.series import Series
-    from medseg.io.dicom.slice_header import SliceHeader
+    from medseg.io.dicom.judge import FolderJudgement, JudgedVolume
 
-_REMEDY = "Copy it again from its source; `medseg doctor` lists the compressions that can be decoded here."
-_MONOCHROME1_NOTE = "low values are meant to be shown bright (MONOCHROME1); the values are kept as stored"
-_PADDING_NOTE = "the series declares a padding value for pixels outside the scan; it is kept like any other value"
-_NO_RESCALE_NOTE = "a CT series without rescale: its values may not be Hounsfield units"
+Value = TypeVar("Value")
 _UNITS = {"HU": "HU", "HU_MOD": "HU", "OD": "optical density", "MGML": "mg/ml", "PCT": "%"}
 """RescaleType -> unit of the values; the others (US, unspecified) name none."""
 _MOST_LISTED = 5
 """Series that a message lists."""
-_SINGLE_NOTE = "one file of a series was read; give its folder for the whole volume"
+_LEFT_OUT = {
+    "empty-file": "files of zero bytes",
+    "link-outside": "links to files outside the folder",
+    "link-to-folder": "links to folders",
+    "broken-link": "links that lead nowhere",
+}
+"""Code of what is no part of a volume -> how a note calls it. What has a note of its own is not here."""
 
 
 class DicomReader:
-    """Reads the one series in a DICOM folder, or a single file as a volume of depth 1.
-
-    Sub-folders are read where the folder itself holds no DICOM file.
+    """Reads the one series in a DICOM folder and its sub-folders, or a single file.
 
     `array[c, i, j, k]` is column i and row j of slice k; slices ascend along the normal of the first. Values are
     modality values (rescaled slice by slice): integers in the smallest of uint8, int16, uint16, int32 that does where
-    slope and intercept are whole, else float32. MONOCHROME1 is not inverted and padding is kept, each with a note.
+    slope and intercept are whole, else float32. MONOCHROME1 is not inverted and padding is kept, each with a flag.
+    What was found doubtful is in `metadata.verdicts`; what cannot be placed without a guess is refused.
     """
 
     format = "dicom"
@@ -46,191 +45,157 @@ class DicomReader:
 
     def header(self, path: Path, request: ReadRequest) -> ImageHeader:
         """What the series says about itself, without its pixels."""
-        return _header_of(*_chosen(path, request), path=path)
+        volume, verdicts = _chosen(path, request)
+        return _header_of(volume, verdicts, path=path)
 
     def read(self, path: Path, request: ReadRequest) -> Image:
         """The volume."""
-        series, scan = _chosen(path, request)
-        header = _header_of(series, scan, path=path)
-        array = _volume(series, dtype=header.dtype)
-        image = Image(array[np.newaxis], header.affine, axes="CXYZ", metadata=header.metadata)
+        from medseg.io.dicom.filling import interpolated
+        from medseg.io.dicom.pixels import volume_of
+
+        volume, verdicts = _chosen(path, request)
+        header = _header_of(volume, verdicts, path=path)
+        assembled = volume_of(volume.slices, dtype=header.dtype)
+        array = assembled.array if volume.places is None else interpolated(assembled.array, volume.places)
+        metadata = _with_verdicts(header.metadata, assembled.verdicts)
+        image = Image(array[None], header.affine, axes="CXYZ", metadata=metadata)
         return image if request.slice_index is None else slice_of(image, request.slice_index)
 
 
 def describe_series(path: Path) -> list[tuple[str, ImageHeader | MedsegError]]:
-    """For each series in a folder (or file): its UID, and its header or the error with which it is refused.
+    """For each volume in a folder (or file): its key, and its header or the error with which it is refused.
 
-    Damaged files come last, each with its error and no UID; a folder without images is one such entry.
+    Files that belong to no volume are not listed; a folder without volumes is one entry for each reason, without key.
     """
-    from medseg.io.dicom.files import scan
+    from medseg.io.dicom.judge import judge_folder
 
-    found = scan(path)
+    judgement = judge_folder(path)
     entries: list[tuple[str, ImageHeader | MedsegError]] = []
-    for uid, files in found.series().items():
+    for volume in judgement.volumes:
         try:
-            entries.append((uid, _header_of(_series(files, path=path), found, path=path)))
+            verdicts = settled(volume.verdicts, allow=frozenset())
+            entries.append((volume.key, _header_of(volume, (*verdicts, *_left_out(judgement, path=path)), path=path)))
         except MedsegError as error:
-            entries.append((uid, error))
-    entries += [("", error) for error in found.damaged]
+            entries.append((volume.key, error))
     if not entries:
-        try:
-            _refuse_empty(found, path=path)
-        except MedsegError as error:
-            entries.append(("", error))
+        refusals = [one for one in judgement.left_out if one.outcome is Outcome.REFUSE]
+        entries += [("", RefusedImageError([one])) for one in refusals]
     return entries
 
 
-def _chosen(path: Path, request: ReadRequest) -> tuple[Series, Scan]:
-    from medseg.io.dicom.files import scan
+def _chosen(path: Path, request: ReadRequest) -> tuple[JudgedVolume, tuple[Verdict, ...]]:
+    from medseg.io.dicom.judge import judge_folder
 
     if request.axes is not None and request.axes.upper() != "XYZ":
         message = f"{path}: a DICOM series names its axes itself, got --axes {request.axes}. Leave it out."
         raise InputError(message)
-    found = scan(path)
-    if found.damaged:
-        raise found.damaged[0]
-    return _series(_one_series(found, path=path, series_uid=request.series_uid), path=path), found
+    judgement = judge_folder(path, allow=request.allow)
+    if not judgement.volumes:
+        raise RefusedImageError([one for one in judgement.left_out if one.outcome is Outcome.REFUSE])
+    volume = _one_volume(judgement, path=path, wanted=request.series_uid)
+    verdicts = settled(volume.verdicts, allow=request.allow)
+    return volume, (*verdicts, *_left_out(judgement, path=path))
 
 
-def _one_series(found: Scan, *, path: Path, series_uid: str | None) -> list[DicomFile]:
-    series = found.series()
-    if not series:
-        _refuse_empty(found, path=path)
-    shown = [f"{uid} ({files[0].header.get('Modality', '?')}, {len(files)})" for uid, files in series.items()]
-    listed = "; ".join(shown[:_MOST_LISTED]) + ("; ..." if len(shown) > _MOST_LISTED else "")
-    if series_uid is not None:
-        if series_uid not in series:
-            message = f"{path}: holds no series {series_uid}. It holds (modality, number of images): {listed}."
+def _one_volume(judgement: FolderJudgement, *, path: Path, wanted: str | None) -> JudgedVolume:
+    volumes = judgement.volumes
+    if wanted is not None:
+        matching = [one for one in volumes if one.key == wanted] or [one for one in volumes if one.series_uid == wanted]
+        if not matching:
+            message = f"{path}: holds no series {wanted}. It holds (modality, number of images): {_listed(volumes)}."
             raise InputError(message)
-        return series[series_uid]
-    if len(series) > 1:
-        message = (
-            f"{path}: expected one DICOM series, got {len(series)} (modality, number of images): {listed}. "
-            "Choose one by its series UID (--series), or put each into a folder of its own."
+    else:
+        matching = [one for one in volumes if not one.is_localizer] or list(volumes)
+    if len(matching) == 1:
+        return matching[0]
+    raise RefusedImageError([_several(matching, path=path)])
+
+
+def _several(volumes: list[JudgedVolume], *, path: Path) -> Verdict:
+    if len({one.series_uid for one in volumes}) > 1:
+        code, what = "several-series", f"one DICOM series, got {len(volumes)}"
+    else:
+        code, what = "several-volumes", f"one volume, got a series of {len(volumes)} ({_kinds_of_split(volumes)})"
+    cause = f"expected {what} (modality, number of images): {_listed(tuple(volumes))}"
+    remedy = "Choose one by its series UID (--series), or put each into a folder of its own"
+    return Verdict(Outcome.REFUSE, code, path, cause, remedy)
+
+
+def _kinds_of_split(volumes: list[JudgedVolume]) -> str:
+    marks = [mark for one in volumes for mark in one.key.partition("#")[2].split(",")]
+    return ", ".join(sorted({mark.rpartition("-")[0] for mark in marks}))
+
+
+def _listed(volumes: tuple[JudgedVolume, ...]) -> str:
+    shown = [f"{one.key} ({one.modality or '?'}, {len(one.slices)})" for one in volumes[:_MOST_LISTED]]
+    return "; ".join(shown) + ("; ..." if len(volumes) > _MOST_LISTED else "")
+
+
+def _left_out(judgement: FolderJudgement, *, path: Path) -> list[Verdict]:
+    """What the user of a volume should know of the rest of the folder, one verdict a kind."""
+    counts = Counter(one.code for one in judgement.left_out)
+    found = [
+        Verdict(Outcome.FLAG, code, path, f"{what}, left out: {counts[code]}")
+        for code, what in _LEFT_OUT.items()
+        if counts[code]
+    ]
+    pictures = counts["picture-left-out"]
+    if pictures:
+        found.append(
+            Verdict(Outcome.FLAG, "picture-left-out", path, f"pictures among the slices, left out: {pictures}")
         )
-        raise ImageFormatError(message)
-    return next(iter(series.values()))
+    others = counts["no-dicom"] + counts["no-image"]
+    if others:
+        cause = f"files in the folder that are no images, left out: {others}"
+        found.append(Verdict(Outcome.CONVERT, "files-left-out", path, cause))
+    return found
 
 
-def _refuse_empty(found: Scan, *, path: Path) -> NoReturn:
-    from medseg.io.dicom.files import NO_IMAGES
+def _header_of(volume: JudgedVolume, verdicts: tuple[Verdict, ...], *, path: Path) -> ImageHeader:
+    from medseg.io.dicom.pixels import narrowest_type
 
-    if found.files:
-        kinds = sorted({NO_IMAGES.get(str(file.header.get("SOPClassUID", "")), "report") for file in found.files})
-        message = (
-            f"{path}: expected images, got only DICOM objects without images of their own ({', '.join(kinds)}). "
-            "Give the series they belong to."
-        )
-        raise ImageFormatError(message)
-    held = f"{len(found.strangers)} files of other kinds" if found.strangers else "nothing"
-    message = f"{path}: expected a folder with a DICOM series, it holds {held}. Check the path."
-    raise InputError(message)
-
-
-def _series(files: list[DicomFile], *, path: Path) -> Series:
-    from medseg.io.dicom.series import series_of
-    from medseg.io.dicom.slice_header import slice_header
-
-    slices = []
-    for file in files:
-        with translated_errors(file.path, expected="a DICOM slice", remedy=_REMEDY):
-            slices.append(slice_header(file))
-    return series_of(slices, name=path)
-
-
-def _header_of(series: Series, scan: Scan, *, path: Path) -> ImageHeader:
-    first = series.slices[0]
+    first = volume.slices[0]
+    if path.is_file() and first.frame is None:
+        cause = "one file of a series was read; give its folder for the whole volume"
+        verdicts = (*verdicts, Verdict(Outcome.CONVERT, "one-file", path, cause))
     is_hounsfield = first.modality == "CT" and first.has_rescale and first.rescale_type in {"", "HU"}
     metadata = ImageMetadata(
         source=str(path),
         format="dicom",
         modality=first.modality or None,
         value_unit="HU" if is_hounsfield else _UNITS.get(first.rescale_type),
-        instance_uids=tuple(one.sop_instance_uid for one in series.slices),
-        extra={
-            "series_uid": next(file.series_uid for file in scan.files if file.path == first.path),
-            "frame_of_reference_uid": first.frame_of_reference_uid,
-        },
-        notes=(*series.notes, *_notes(series, scan, path=path)),
+        instance_uids=_per_slice(volume, [one.sop_instance_uid for one in volume.slices], absent=""),
+        extra=_extra(volume),
+        notes=tuple(one.note for one in verdicts),
+        verdicts=verdicts,
     )
-    shape = (1, first.columns, first.rows, len(series.slices))
-    return ImageHeader(shape, "CXYZ", _narrowest(series.slices), series.affine, metadata)
+    if volume.affine is None:  # a volume without place has a refusal, which `settled` raised
+        raise RefusedImageError(verdicts)
+    return ImageHeader((1, *volume.shape), "CXYZ", narrowest_type(volume.slices), volume.affine, metadata)
 
 
-def _notes(series: Series, scan: Scan, *, path: Path) -> list[str]:
-    first = series.slices[0]
-    notes = []
-    if first.photometric == "MONOCHROME1":
-        notes.append(_MONOCHROME1_NOTE)
-    if any(one.has_padding for one in series.slices):
-        notes.append(_PADDING_NOTE)
-    if first.modality == "CT" and not first.has_rescale:
-        notes.append(_NO_RESCALE_NOTE)
-    if path.is_file():
-        notes.append(_SINGLE_NOTE)
-    others = sum(not file.is_image for file in scan.files) + len(scan.strangers)
-    if others:
-        notes.append(f"files in the folder that are no images, left out: {others}")
-    if scan.folders_left_out:
-        notes.append(f"sub-folders of the series' folder, left out: {len(scan.folders_left_out)}")
-    return notes
+def _with_verdicts(metadata: ImageMetadata, verdicts: tuple[Verdict, ...]) -> ImageMetadata:
+    notes = tuple(one.note for one in verdicts)
+    return replace(metadata, verdicts=(*metadata.verdicts, *verdicts), notes=(*metadata.notes, *notes))
 
 
-def _narrowest(slices: tuple[SliceHeader, ...]) -> np.dtype:
-    """The type to begin with; `_volume` widens it where the values ask for it."""
-    bits = max(one.bits_stored for one in slices)
-    if not all(one.slope.is_integer() and one.intercept.is_integer() for one in slices) or bits > 24:
-        return np.dtype(np.float32 if bits <= 24 else np.float64)
-    plain = all(one.slope == 1 and one.intercept == 0 and not one.is_signed for one in slices)
-    if plain and bits in {8, 16}:
-        return np.dtype(np.uint8 if bits == 8 else np.uint16)
-    return np.dtype(np.int16)
+def _extra(volume: JudgedVolume) -> dict[str, object]:
+    """What outputs need to name their source: plain values, which can go to another process."""
+    first = volume.slices[0]
+    extra: dict[str, object] = {
+        "series_uid": volume.series_uid,
+        "volume_key": volume.key,
+        "study_uid": first.study_uid,
+        "frame_of_reference_uid": first.frame_of_reference_uid,
+        "source_paths": _per_slice(volume, [str(one.path) for one in volume.slices], absent=""),
+    }
+    if any(one.frame is not None for one in volume.slices):
+        extra["frame_numbers"] = _per_slice(volume, [one.frame or 1 for one in volume.slices], absent=0)
+    return extra
 
 
-def _volume(series: Series, *, dtype: np.dtype) -> NDArray:
-    """(columns, rows, slices) modality values; a view on memory in which slices follow each other."""
-    slices = series.slices
-    volume = np.empty((len(slices), slices[0].rows, slices[0].columns), dtype=dtype)
-    for k, one in enumerate(slices):
-        values = _modality_values(_stored_pixels(one), one, dtype=volume.dtype)
-        if not np.can_cast(values.dtype, volume.dtype) and not _fits(values, volume.dtype):
-            volume = volume.astype(np.int32 if _fits(values, np.dtype(np.int32)) else np.float64)
-        volume[k] = values
-    return volume.T
-
-
-def _stored_pixels(one: SliceHeader) -> NDArray:
-    from pydicom import dcmread
-    from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-
-    with translated_errors(one.path, expected="a DICOM image", remedy=_REMEDY):
-        dataset = dcmread(one.path, force=True)
-        if "TransferSyntaxUID" not in dataset.file_meta:
-            is_implicit = dataset.original_encoding[0]
-            dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian
-        pixels = dataset.pixel_array
-        if pixels.shape != (one.rows, one.columns):
-            message = (
-                f"{one.path}: expected {one.columns} x {one.rows} pixels, got the shape {pixels.shape}. "
-                "The file is damaged: copy it again."
-            )
-            raise ImageFormatError(message)
-        return np.asarray(pixels)
-
-
-def _modality_values(stored: NDArray, one: SliceHeader, *, dtype: np.dtype) -> NDArray:
-    if one.slope == 1 and one.intercept == 0:
-        return stored
-    if dtype.kind == "f":
-        values: NDArray = stored.astype(dtype)
-        values *= dtype.type(one.slope)
-        values += dtype.type(one.intercept)
-        return values
-    return stored.astype(np.int64) * int(one.slope) + int(one.intercept)
-
-
-def _fits(values: NDArray, dtype: np.dtype) -> bool:
-    if dtype.kind == "f" or values.dtype.kind == "f":
-        return dtype.kind == "f"
-    limits = np.iinfo(dtype)
-    return bool(values.min() >= limits.min and values.max() <= limits.max)
+def _per_slice(volume: JudgedVolume, values: list[Value], *, absent: Value) -> tuple[Value, ...]:
+    """One of `values` a slice of the array; `absent` for slices that are interpolated."""
+    if volume.places is None:
+        return tuple(values)
+    return tuple(values[int(place)] if float(place).is_integer() else absent for place in volume.places)

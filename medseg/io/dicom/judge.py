@@ -24,7 +24,7 @@ from medseg.io.dicom.enhanced import slice_headers
 from medseg.io.dicom.files import NO_IMAGES, DicomFile, Scan, scan, unreadable
 from medseg.io.dicom.grouping import Group, split, split_collisions
 from medseg.io.dicom.slice_header import SliceHeader
-from medseg.io.dicom.stacking import collisions, ordered, spoken, stacked
+from medseg.io.dicom.stacking import Stack, collisions, ordered, spoken, stacked
 from medseg.io.foreign_errors import translated_errors
 from medseg.verdicts import Outcome, RefusedImageError, Verdict
 

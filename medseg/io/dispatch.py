@@ -11,7 +11,7 @@ from medseg.geometry import check_same_grid
 from medseg.images import Image, LabelKind, LabelMap, LabelTable
 from medseg.io.base import Reader, ReadRequest, Writer, suffix_in
 from medseg.io.dicom.reader import DicomReader
-from medseg.io.dicom.signature import is_dicom_file
+from medseg.io.dicom.signature import DICOM_SUFFIXES, is_dicom_file
 from medseg.io.foreign_errors import check_exists
 from medseg.io.label_values import label_map_of
 from medseg.io.nifti import NiftiReader, NiftiWriter
@@ -80,7 +80,14 @@ def read_with(path: Path, request: ReadRequest) -> Image:
 
 def read_labels_with(path: Path, request: ReadRequest, *, labels: LabelTable | None, kind: LabelKind) -> LabelMap:
     """The label map at `path`, read as `request` says; see `read_label_map`."""
-    label_map = label_map_of(read_with(path, request), labels=labels, kind=kind, name=path)
+    reader = reader_of(path)
+    if reader is DICOM_READER and _is_dicom_segmentation(path):
+        from medseg.io.dicom import read_segmentation
+
+        label_map = read_segmentation(path).replace(kind=kind)
+        label_map = label_map if labels is None else label_map.replace(labels=labels)
+    else:
+        label_map = label_map_of(read_with(path, request), labels=labels, kind=kind, name=path)
     if labels is not None:
         label_map.check_values(name=str(path))
     return label_map
@@ -106,14 +113,18 @@ def write_label_map(label_map: LabelMap, path: str | Path, *, source: Image | No
     Args:
         label_map: what to write.
         path: its suffix chooses the format.
-        source: the image that it labels; where given, the two must lie on one grid.
+        source: the image that it labels; where given, the two must lie on one grid. A DICOM segmentation (".dcm")
+            needs the series that it names; its axes may then be in another order.
 
     Raises:
-        InputError: unknown suffix, or values that the format cannot hold.
+        InputError: unknown suffix, values that the format cannot hold, or no source for a DICOM segmentation.
         GeometryError: a grid that the format cannot hold, or one that is not `source`'s.
         StorageError: the disk is full or read-only.
     """
     final = Path(path)
+    if suffix_in(final.name, DICOM_SUFFIXES) is not None:
+        _write_dicom_segmentation(label_map, final, source=source)
+        return
     writer = writer_of(final)
     if source is not None:
         check_same_grid(label_map.grid, source.grid, names=("label map", source.metadata.source or "its image"))
@@ -152,6 +163,23 @@ def writer_of(path: Path) -> Writer:
         message = f"{path}: cannot write this suffix. Known: {known}."
         raise InputError(message)
     return _WRITER_OF_SUFFIX[suffix]
+
+
+def _is_dicom_segmentation(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    from medseg.io.dicom.segmentation_reader import is_segmentation
+
+    return is_segmentation(path)
+
+
+def _write_dicom_segmentation(label_map: LabelMap, path: Path, *, source: Image | None) -> None:
+    if source is None:
+        message = f"{path}: a DICOM segmentation names the series it belongs to. Give its image as `source`."
+        raise InputError(message)
+    from medseg.io.dicom import write_segmentation
+
+    write_segmentation(label_map, path, source=source)
 
 
 def _listed(suffixes: tuple[str, ...]) -> str:

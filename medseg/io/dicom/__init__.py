@@ -1,21 +1,32 @@
 """DICOM: the only place that knows pydicom, highdicom and the LPS frame of the standard.
 
-`write_series` loads pydicom when it is first asked for; importing this package does not.
+The names below load pydicom when one is first asked for; importing this package does not.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from medseg.io.dicom.algorithm import AlgorithmIdentity
+    from medseg.io.dicom.segmentation import write_segmentation
+    from medseg.io.dicom.segmentation_reader import read_segmentation
     from medseg.io.dicom.writer import write_series
 
-__all__ = ["write_series"]
+__all__ = ["AlgorithmIdentity", "read_segmentation", "write_segmentation", "write_series"]
+
+_HOMES: Mapping[str, str] = {
+    "AlgorithmIdentity": "algorithm",
+    "read_segmentation": "segmentation_reader",
+    "write_segmentation": "segmentation",
+    "write_series": "writer",
+}
 
 
 def __getattr__(name: str) -> object:
-    if name == "write_series":
-        return importlib.import_module("medseg.io.dicom.writer").write_series
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)

@@ -45,7 +45,8 @@ def info(
 
 
 def _plain(description: ImageDescription) -> dict[str, object]:
-    return {**dataclasses.asdict(description), "path": str(description.path)}
+    verdicts = [{**dataclasses.asdict(one), "path": str(one.path)} for one in description.verdicts]
+    return {**dataclasses.asdict(description), "path": str(description.path), "verdicts": verdicts}
 
 
 def _row(description: ImageDescription, root: Path) -> tuple[str, ...]:

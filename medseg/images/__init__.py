@@ -5,7 +5,7 @@ from medseg.images.image import Image
 from medseg.images.label_map import LabelKind, LabelMap
 from medseg.images.label_table import CodedConcept, Label, LabelTable
 from medseg.images.metadata import ImageMetadata
-from medseg.images.spatial import crop, pad, reorient, resample_to
+from medseg.images.spatial import crop, pad, reorient, resample_to, straighten
 
 __all__ = [
     "CodedConcept",
@@ -20,4 +20,5 @@ __all__ = [
     "pad",
     "reorient",
     "resample_to",
+    "straighten",
 ]

@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medseg.errors import GeometryError, InputError
-from medseg.geometry import Grid
+from medseg.geometry import Affine, Grid
 from medseg.geometry.affine import closest_axes
 from medseg.geometry.orientation import reordering_to
 from medseg.geometry.resampling import Interpolation, checked_fill, resample_array
 from medseg.images.image import Image
 from medseg.images.label_map import LabelMap
 
+_ON_A_VOXEL = 1e-6
+"""Part of a voxel by which a centre may miss a voxel's centre and still lie on it."""
 Spatial = TypeVar("Spatial", Image, LabelMap)
 
 
@@ -131,6 +133,42 @@ def resample_to(
     here = Grid(grid.spatial_shape, grid.affine.to_frame(item.affine.frame))
     axes = closest_axes(np.linalg.solve(item.affine.direction, here.affine.direction))
     return _on_grid(item, array, here, letters="".join(_letters(item)[axis] for axis in axes))
+
+
+def straighten(item: Spatial, *, fill: float | None = None) -> Spatial:
+    """`item` on a grid at right angles; `item` itself where its axes are at right angles already.
+
+    For a tilted CT series, whose slices lie askew: the new grid keeps the first axis, the plane of the first two axes
+    and the distance between the planes, and is wide enough to hold every voxel centre. Slices stay in their planes, so
+    that values are interpolated within a slice only.
+
+    Args:
+        item: a volume or picture.
+        fill: value outside the image; where absent its lowest value for images and 0 for label maps.
+
+    Raises:
+        InputError: the array's type cannot hold `fill`.
+    """
+    if item.affine.is_orthogonal:
+        return item
+    default = 0 if isinstance(item, LabelMap) else item.array.min()
+    return resample_to(item, straight_grid(item.grid), fill=float(default if fill is None else fill))
+
+
+def straight_grid(grid: Grid) -> Grid:
+    """The grid of `straighten`: the sheared axes of `grid` made upright, wide enough for all of its voxel centres."""
+    directions, upper = np.linalg.qr(grid.affine.linear)
+    signs = np.sign(np.diag(upper))
+    upright = np.eye(grid.ndim + 1)
+    upright[:-1, :-1] = directions * signs * np.abs(np.diag(upper))
+    upright[:-1, -1] = grid.affine.matrix[:-1, -1]
+    affine = Affine(upright, frame=grid.affine.frame)
+    corners = affine.apply_inverse(grid.corners_mm)
+    first = np.floor(corners.min(axis=0) + _ON_A_VOXEL).astype(int)
+    last = np.ceil(corners.max(axis=0) - _ON_A_VOXEL).astype(int)
+    shift = np.eye(grid.ndim + 1)
+    shift[:-1, -1] = first
+    return Grid(tuple(int(size) for size in last - first + 1), affine.after_index_map(shift))
 
 
 def _letters(item: Image | LabelMap) -> str:

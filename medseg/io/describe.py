@@ -11,6 +11,7 @@ from medseg.io.dicom.reader import describe_series
 from medseg.io.dispatch import DICOM_READER, reader_of
 from medseg.io.foreign_errors import check_exists
 from medseg.io.listing import list_inputs
+from medseg.verdicts import RefusedImageError, Verdict
 
 OK = "ok"
 REFUSED = "refused"
@@ -25,7 +26,7 @@ class ImageDescription:
         format: "nifti", "tiff", "png", "itk" or "dicom"; empty where even that is unknown.
         verdict: "ok" or "refused".
         problem: why it is refused; empty where it is not.
-        series_uid: DICOM Series Instance UID, else empty.
+        series_uid: DICOM Series Instance UID, with "#" and marks where the series holds several volumes; else empty.
         shape: channels, then voxels along each spatial axis; empty where refused.
         axes: one letter an entry of `shape`.
         spacing_mm: voxel size in spatial axis order; None where the file states none.
@@ -33,6 +34,7 @@ class ImageDescription:
         modality: DICOM code where stated.
         dtype: type of the values.
         notes: what a reader wants the user to know.
+        verdicts: what was found, for a refused image the reasons; empty where a format has no verdicts.
     """
 
     path: Path
@@ -47,6 +49,7 @@ class ImageDescription:
     modality: str | None = None
     dtype: str = ""
     notes: tuple[str, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
 
 
 def describe(path: str | Path, *, axes: str | None = None) -> list[ImageDescription]:
@@ -87,7 +90,8 @@ def _described(path: Path, *, axes: str | None) -> list[ImageDescription]:
 
 
 def _refused(path: Path, kind: str, error: MedsegError, *, series_uid: str = "") -> ImageDescription:
-    return ImageDescription(path, kind, REFUSED, str(error), series_uid=series_uid)
+    verdicts = error.verdicts if isinstance(error, RefusedImageError) else ()
+    return ImageDescription(path, kind, REFUSED, str(error), series_uid=series_uid, verdicts=verdicts)
 
 
 def _accepted(path: Path, kind: str, header: ImageHeader, *, series_uid: str = "") -> ImageDescription:
@@ -104,4 +108,5 @@ def _accepted(path: Path, kind: str, header: ImageHeader, *, series_uid: str = "
         modality=header.metadata.modality,
         dtype=header.dtype.name,
         notes=header.metadata.notes,
+        verdicts=header.metadata.verdicts,
     )

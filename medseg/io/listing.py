@@ -19,6 +19,7 @@ _FILE_SUFFIXES = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix not in DICO
 def list_inputs(folder: str | Path) -> list[Path]:
     """The image files in `folder` and below, and the folders that hold DICOM files, sorted; a file is itself.
 
+    A folder with DICOM files stands for its sub-folders as well, whose DICOM files are judged together with its own.
     Hidden files, files of other kinds and half-written ones (whose names start with a dot) are left out.
 
     Raises:
@@ -29,12 +30,15 @@ def list_inputs(folder: str | Path) -> list[Path]:
     if root.is_file():
         return [root]
     found: list[Path] = []
+    series_folders: set[Path] = set()
     for place, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         files = [Path(place) / name for name in sorted(names) if not name.startswith(".")]
         found += [file for file in files if suffix_in(file.name, _FILE_SUFFIXES)]
-        if any(is_dicom(file) for file in files if not suffix_in(file.name, _FILE_SUFFIXES)):
-            found.append(Path(place))
+        is_part_of_another = any(parent in series_folders for parent in Path(place).parents)
+        if not is_part_of_another and any(is_dicom(file) for file in files if not suffix_in(file.name, _FILE_SUFFIXES)):
+            series_folders.add(Path(place))
+    found += series_folders
     if not found:
         message = f"{root}: expected image files or DICOM series, it holds none. Known: {', '.join(IMAGE_SUFFIXES)}."
         raise InputError(message)

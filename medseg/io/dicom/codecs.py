@@ -44,6 +44,8 @@ _LOSSY: tuple[UID, ...] = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossle
 """Transfer syntaxes that CT and MR archives hold (PS3.5 section 10). JPEG 2000 and HTJ2K without "Lossless" in
 their names may hold either."""
 
+_ENCAPSULATED = "1.2.840.10008.1.2.4."
+"""Transfer syntaxes of the JPEG and MPEG families."""
 _PACKAGES = "pylibjpeg with pylibjpeg-libjpeg and pylibjpeg-openjpeg, or python-gdcm"
 
 _SEGMENT_START = 0xFF
@@ -86,8 +88,7 @@ def decoder_of(transfer_syntax: str, *, path: Path) -> Decoder:
 
 def is_lossy_syntax(transfer_syntax: str) -> bool:
     """Whether pixels in this transfer syntax have lost something, or may have."""
-    uid = UID(transfer_syntax)
-    return uid.is_compressed and transfer_syntax != DeflatedExplicitVRLittleEndian and uid not in _LOSSLESS
+    return transfer_syntax.startswith(_ENCAPSULATED) and transfer_syntax not in _LOSSLESS
 
 
 def codestream_size(frame: bytes) -> tuple[int, int] | None:

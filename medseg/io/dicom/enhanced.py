@@ -12,7 +12,9 @@ from typing import Any
 
 from medseg.io.dicom.elements import number_or_none, refuse, several, text
 from medseg.io.dicom.files import DicomFile
+from medseg.io.dicom.header import IN_PLACE
 from medseg.io.dicom.header_tags import HEADER_TAGS
+from medseg.io.dicom.pixel_bytes import check_pixel_bytes
 from medseg.io.dicom.slice_header import SliceHeader, slice_from
 from medseg.verdicts import RefusedImageError, Verdict
 
@@ -63,8 +65,8 @@ def slice_headers(file: DicomFile) -> list[SliceHeader]:
     """The slices in `file`, in its order: one of a classic file, one a frame of a multi-frame file.
 
     Raises:
-        RefusedImageError: a slice is refused (`slice_from`), the frames say not where they lie, or fewer or more are
-            described than there are.
+        RefusedImageError: a slice is refused (`slice_from`), the frames say not where they lie, fewer or more are
+            described than there are, or the file is too short or too long for them (`check_pixel_bytes`).
     """
     header, path = file.header, file.path
     stated = number_or_none(header, "NumberOfFrames")
@@ -72,7 +74,7 @@ def slice_headers(file: DicomFile) -> list[SliceHeader]:
     if not frames:
         if stated is not None and stated > 1:
             _refuse_unplaced(header, count=stated, path=path)
-        return [slice_from(header, path=path)]
+        return _with_bytes([slice_from(header, path=path)])
     if stated is not None and stated != len(frames):
         refuse(
             path,
@@ -80,7 +82,13 @@ def slice_headers(file: DicomFile) -> list[SliceHeader]:
             f"expected {stated:g} frames as NumberOfFrames says, got descriptions of {len(frames)}",
             "Export the file anew",
         )
-    return list(_frames(header, frames, path=path))
+    return _with_bytes(list(_frames(header, frames, path=path)))
+
+
+def _with_bytes(slices: list[SliceHeader]) -> list[SliceHeader]:
+    if slices[0].transfer_syntax in IN_PLACE:
+        check_pixel_bytes(slices[0])
+    return slices
 
 
 def _frames(header: Any, frames: Sequence[Any], *, path: Path) -> Iterator[SliceHeader]:

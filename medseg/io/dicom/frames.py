@@ -15,6 +15,7 @@ from pydicom.pixels.decoders.base import Decoder
 from pydicom.uid import UID
 
 from medseg.errors import ImageFormatError
+from medseg.io.budget import check_expansion
 from medseg.io.dicom.codecs import NATIVE, codestream_size, decoder_of
 from medseg.io.dicom.elements import refuse
 from medseg.io.dicom.guarded import guarded_dcmread
@@ -58,6 +59,8 @@ def decoded_frames(path: Path, slices: Sequence[SliceHeader]) -> Iterator[NDArra
         RefusedImageError: no decoder, damaged pixels, or pixels of another size.
     """
     decoder = decoder_of(slices[0].transfer_syntax, path=path)
+    expected = frame_bytes(slices[0]) * len(slices)
+    check_expansion(path, expected_bytes=expected, stored_bytes=path.stat().st_size)
     with _quiet():
         dataset = guarded_dcmread(path, force=True)
         if "PixelData" not in dataset:

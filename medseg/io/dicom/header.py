@@ -40,6 +40,8 @@ _UNDEFINED = 0xFFFFFFFF
 _TRANSFER_SYNTAX = 0x0002_0010
 _PIXELS = 0x7FE0_0010
 _FIRST_PIXELS = 0x7FE0_0000
+IN_PLACE = frozenset({str(ImplicitVRLittleEndian), str(ExplicitVRLittleEndian)})
+"""Transfer syntaxes whose pixels lie in the file as they are in memory."""
 _NOT_WALKED = {ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian}
 _IDENTITY = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID")
 _LONG_VR = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
@@ -115,7 +117,7 @@ def _read_by_pydicom(stream: BinaryIO, *, path: Path) -> FileHeader:
     guessed = ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
     syntax = stated or str(guessed)
     place = None
-    if syntax in {ImplicitVRLittleEndian, ExplicitVRLittleEndian}:
+    if syntax in IN_PLACE:
         at = stream.tell()  # pydicom stops before the pixels
         place = _pixel_place(stream.read(12), at=at, is_implicit=bool(is_implicit), size=size)
     return FileHeader(header, syntax, place)
@@ -161,7 +163,7 @@ def _header_in(data: bytes, *, size: int) -> FileHeader | None:
         elements = {_WANTED[tag][0]: _value(_WANTED[tag][1], *pair) for tag, pair in raw.items()}
     except (struct.error, ValueError, LookupError):
         return None
-    is_native = syntax in {ImplicitVRLittleEndian, ExplicitVRLittleEndian}
+    is_native = syntax in IN_PLACE
     place = _pixel_place(data[at : at + 12], at=at, is_implicit=is_implicit, size=size) if is_native else None
     return FileHeader(elements, syntax, place)
 

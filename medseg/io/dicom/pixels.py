@@ -22,6 +22,7 @@ from medseg.verdicts import Outcome, Verdict
 
 _COPIES = 1.2
 """How often the volume is held at the peak, beside one slice: once, and the places of its padding."""
+_AIR_HU = -1000
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def decode(one: SliceHeader) -> NDArray:
 
 
 def volume_of(slices: Sequence[SliceHeader], *, dtype: np.dtype) -> Volume:
-    """The volume that `slices` make, in their order; padding gets the lowest other value of all, in a CT air.
+    """The volume that `slices` make, in their order; padding gets the lowest other value (in a CT, at least air).
 
     Args:
         slices: all of one size.
@@ -106,6 +107,7 @@ class _Assembly:
         self._padding: list[tuple[int, NDArray[np.uint8]]] = []
         self._num_padding = 0
         self._num_unused = 0
+        self._is_hounsfield = False
 
     def place(self, k: int, one: SliceHeader) -> NDArray | None:
         """The memory of slice `k` as stored values, where their size allows to read them straight into it."""
@@ -115,6 +117,7 @@ class _Assembly:
 
     def add(self, k: int, stored: NDArray, one: SliceHeader) -> None:
         """Put the stored values of slice `k`, (rows, columns) and free to be overwritten, into the volume."""
+        self._is_hounsfield = self._is_hounsfield or (one.modality == "CT" and one.has_rescale)
         self._num_unused += _clear_unused_bits(stored, one)
         outside = self._note_padding(k, stored, one)
         lowest, highest = (int(stored.min()), int(stored.max()))
@@ -127,21 +130,21 @@ class _Assembly:
         _rescale_into(self.volume[k], stored, one)
 
     def fill_padding(self) -> None:
-        """Give the pixels outside the scan the lowest value of the others; all of them padding: they stay."""
+        """Give the pixels outside the scan the lowest value of the others, in a CT not below air."""
         if self._lowest is None:
             return
+        # Scanners, and lossy compression, leave values below air at the rim of the scan.
+        filling = max(self._lowest, _AIR_HU) if self._is_hounsfield else self._lowest
         shape = self.volume.shape[1:]
         for k, packed in self._padding:
             mask = np.unpackbits(packed, count=shape[0] * shape[1]).astype(bool).reshape(shape)
-            self.volume[k][mask] = self._lowest
+            self.volume[k][mask] = filling
 
     def verdicts(self, path: Path) -> tuple[Verdict, ...]:
         """What was found."""
         found = []
         if self._num_padding:
-            cause = (
-                f"{self._num_padding} pixels outside the scan (PixelPaddingValue) were given the lowest value inside it"
-            )
+            cause = f"{self._num_padding} pixels outside the scan (PixelPaddingValue) were given the lowest value in it"
             found.append(Verdict(Outcome.FLAG, "padding", path, cause))
         if self._num_unused:
             cause = f"bits beyond the stored ones (BitsStored) are set in {self._num_unused} slices; they were ignored"

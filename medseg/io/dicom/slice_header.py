@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from medseg.io.dicom.codecs import is_lossy_syntax
 from medseg.io.dicom.elements import (
     Elements,
     number_or_none,
@@ -71,7 +72,7 @@ class SliceHeader:
         bits_stored: bits of it that count.
         high_bit: number of the highest bit that counts.
         is_signed: whether stored values are signed.
-        is_lossy: whether the pixels went through a lossy compression.
+        is_lossy: whether the pixels went through a lossy compression, or one that may be.
         padding: lowest and highest stored value that stand for "outside the scan"; None where none is declared.
         slope: stored value -> modality value, factor.
         intercept: stored value -> modality value, addend.
@@ -231,7 +232,7 @@ def slice_from(
         bits_stored=bits_stored,
         high_bit=high_bit,
         is_signed=is_signed,
-        is_lossy=text(elements, "LossyImageCompression") == "01",
+        is_lossy=text(elements, "LossyImageCompression") == "01" or is_lossy_syntax(header.transfer_syntax),
         padding=_padding(elements, bits=bits_allocated, is_signed=is_signed, path=path),
         slope=slope,
         intercept=intercept,

@@ -151,8 +151,9 @@ def straighten(item: Spatial, *, fill: float | None = None) -> Spatial:
     """
     if item.affine.is_orthogonal:
         return item
-    default = 0 if isinstance(item, LabelMap) else item.array.min()
-    return resample_to(item, straight_grid(item.grid), fill=float(default if fill is None else fill))
+    is_label_map = isinstance(item, LabelMap)
+    default = 0.0 if is_label_map else float(item.array.min())
+    return resample_to(item, straight_grid(item.grid), fill=default if fill is None else fill)
 
 
 def straight_grid(grid: Grid) -> Grid:

@@ -2,8 +2,8 @@
 
 Built on `cases.dicom.SeriesCase`, in which every voxel holds 3.0 x + 5.1 y + 7.7 z (LPS mm) of its own place, rounded.
 After any load `ramp_error(image)` computes the values anew from the image's own affine: at most 0.5 (half a `slope`
-more where `layout` stores coarser steps) where geometry, slice order, orientation and rescaling are all right. A change is a function of one data set
-and its slice number; changes compose with `changes(...)`.
+more where `layout` stores coarser steps) where geometry, slice order, orientation and rescaling are all right. A change
+is a function of one data set and its slice number; changes compose with `changes(...)`.
 
     case = ramp_series("oblique")
     case.write(folder, change=changes(layout(bits_stored=16, is_signed=True), encoded(RLELossless)))

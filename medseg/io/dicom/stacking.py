@@ -104,6 +104,9 @@ def stacked(slices: Sequence[SliceHeader], *, name: Path, allow: frozenset[str])
     places = None
     if found is not None and found.may_be_allowed and found.code in allow and len(in_order) > 2:
         places = _even_places(heights, is_missing=found.code == "missing-slice")
+        made_up = sum(not place.is_integer() for place in places)
+        cause = f"{made_up} of {len(places)} slices are interpolated between their neighbours"
+        verdicts.append(Verdict(Outcome.FLAG, "interpolated-slices", name, cause))
     depth = len(in_order) if places is None else len(places)
     affine = _affine(in_order[0], travel / (depth - 1))
     return Stack(tuple(in_order), affine, places, tuple(verdicts))

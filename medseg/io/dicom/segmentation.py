@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +20,7 @@ from medseg.io.dicom.algorithm import AlgorithmIdentity
 from medseg.io.dicom.codes import codes_of, dicom_colour
 from medseg.io.dicom.placement import placed_on
 from medseg.io.dicom.references import SourceSlices, complete_references, source_slices
+from medseg.io.foreign_errors import translated_errors
 
 SegmentationKind = Literal["binary", "fractional", "labelmap"]
 RESEARCH_USE = "Research use only"
@@ -79,9 +79,13 @@ def write_segmentation(
         if kind == "fractional"
         else _numbered(label_map, segments, numbers, slices, path=final)
     )
-    descriptions = _descriptions(segments, numbers, algorithm or AlgorithmIdentity.of(label_map))
-    dataset = _dataset(pixels, descriptions, slices, kind=kind, keep_empty_frames=keep_empty_frames)
-    complete_references(dataset, slices)
+    made_by = algorithm or AlgorithmIdentity.of(label_map)
+    descriptions = [_description(label, number, made_by) for label, number in zip(segments, numbers, strict=True)]
+    with translated_errors(final, expected="a series that a segmentation can be written for", remedy="Save as NIfTI."):
+        dataset = _dataset(pixels, descriptions, slices, kind=kind, keep_empty_frames=keep_empty_frames)
+        if made_by is None:
+            _leave_algorithm_open(dataset)
+        complete_references(dataset, slices)
     with atomic_path(final) as temporary:
         dataset.save_as(temporary, enforce_file_format=True)
     return str(dataset.SOPInstanceUID)
@@ -152,12 +156,6 @@ def _channels(label_map: LabelMap, probabilities: Image, segments: list[Label], 
     raise InputError(message)
 
 
-def _descriptions(
-    segments: list[Label], numbers: list[int], algorithm: AlgorithmIdentity | None
-) -> list[hd.seg.SegmentDescription]:
-    return [_description(label, number, algorithm) for label, number in zip(segments, numbers, strict=True)]
-
-
 def _description(label: Label, number: int, algorithm: AlgorithmIdentity | None) -> hd.seg.SegmentDescription:
     meaning = codes_of(label)
     description = hd.seg.SegmentDescription(
@@ -169,13 +167,16 @@ def _description(label: Label, number: int, algorithm: AlgorithmIdentity | None)
         algorithm_identification=None if algorithm is None else _identification(algorithm),
         display_color=dicom_colour(label.colour),
     )
-    if algorithm is None:
-        # Nobody said who drew it: "manual" would be a claim, and the standard has no "unknown".
-        description.SegmentAlgorithmType = "SEMIAUTOMATIC"
-        description.SegmentAlgorithmName = _NOT_STATED
     if not meaning.is_stated:
         description.SegmentDescription = "The label had no coded concept: category and type are defaults"
     return description
+
+
+def _leave_algorithm_open(dataset: hd.seg.Segmentation) -> None:
+    """Nobody said what drew the segments: "manual" would be a claim, and the standard has no "unknown"."""
+    for item in dataset.SegmentSequence:
+        item.SegmentAlgorithmType = "SEMIAUTOMATIC"
+        item.SegmentAlgorithmName = _NOT_STATED
 
 
 def _identification(algorithm: AlgorithmIdentity) -> hd.AlgorithmIdentificationSequence:
@@ -197,28 +198,26 @@ def _dataset(
     kind: str,
     keep_empty_frames: bool,
 ) -> hd.seg.Segmentation:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's repeat tag values
-        return hd.seg.Segmentation(
-            source_images=source.surrogates,
-            pixel_array=pixels,
-            segmentation_type=_TYPES[kind],
-            segment_descriptions=descriptions,
-            series_instance_uid=generate_uid(),
-            series_number=900,
-            sop_instance_uid=generate_uid(),
-            instance_number=1,
-            manufacturer="medseg",
-            manufacturer_model_name="medseg",
-            software_versions=version("medseg"),
-            device_serial_number=_NOT_STATED,
-            max_fractional_value=_LARGEST_FRACTION,
-            content_label="SEGMENTATION",
-            content_description=RESEARCH_USE,
-            series_description=f"medseg segmentation, {RESEARCH_USE.lower()}",
-            omit_empty_frames=not keep_empty_frames,
-            specific_character_set="ISO_IR 192",
-        )
+    return hd.seg.Segmentation(
+        source_images=source.surrogates,
+        pixel_array=pixels,
+        segmentation_type=_TYPES[kind],
+        segment_descriptions=descriptions,
+        series_instance_uid=generate_uid(),
+        series_number=900,
+        sop_instance_uid=generate_uid(),
+        instance_number=1,
+        manufacturer="medseg",
+        manufacturer_model_name="medseg",
+        software_versions=version("medseg"),
+        device_serial_number=_NOT_STATED,
+        max_fractional_value=_LARGEST_FRACTION,
+        content_label="SEGMENTATION",
+        content_description=RESEARCH_USE,
+        series_description=f"medseg segmentation, {RESEARCH_USE.lower()}",
+        omit_empty_frames=not keep_empty_frames,
+        specific_character_set="ISO_IR 192",
+    )
 
 
 def _text(value: str) -> str:

@@ -89,6 +89,8 @@ def _one(k, change):
 def _set(**values):
     def change(ds, k):
         for keyword, value in values.items():
+            if keyword in ds:
+                delattr(ds, keyword)  # a value put there by `_text` would keep its wrong type
             setattr(ds, keyword, value(k) if callable(value) else value)
 
     return change
@@ -127,7 +129,7 @@ def _copied(*, new_uid, change=None, count=1):
         for file in _sliced(files)[:count]:
             ds = copy.deepcopy(file.ds)
             if new_uid:
-                ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"{ds.SOPInstanceUID}.77"
+                ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"1.2.826.0.1.3680043.8.498.77.{file.k}"
             if change is not None:
                 change(ds, file.k)
             files.append(File(f"copy{file.name}", file.k + 100, ds, list(file.edits)))
@@ -201,7 +203,7 @@ def _smaller(ds, k):
 def _colour(files):
     ds = copy.deepcopy(_sliced(files)[0].ds)
     ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
-    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"{ds.SOPInstanceUID}.88"
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = "1.2.826.0.1.3680043.8.498.1.88"
     ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PlanarConfiguration = 3, "RGB", 0
     ds.BitsAllocated = ds.BitsStored = 8
     ds.HighBit, ds.PixelRepresentation = 7, 0

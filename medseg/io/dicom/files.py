@@ -123,8 +123,25 @@ def _scanned(candidates: Candidates) -> Scan:
         more, no_dicom = _bare_files(candidates.bare)
         files += more
         left_out += no_dicom
+    files, cut_off = _without_nameless(files)
     kept = [file for file in files if file.sop_class_uid != _DIRECTORY_CLASS]
-    return Scan(tuple(sorted(kept, key=lambda file: file.path)), tuple(damaged), tuple(left_out))
+    return Scan(tuple(sorted(kept, key=lambda file: file.path)), (*damaged, *cut_off), tuple(left_out))
+
+
+def _without_nameless(files: list[DicomFile]) -> tuple[list[DicomFile], list[Verdict]]:
+    """Images without SeriesInstanceUID beside others that have one are damaged: a header that was cut off, most often.
+
+    Where no image has one, an anonymiser took it.
+    """
+    named = {file.path.parent for file in files if file.is_image and file.series_uid}
+    kept, damaged = [], []
+    for file in files:
+        if file.is_image and not file.series_uid and file.path.parent in named:
+            cause = "expected SeriesInstanceUID, as the files beside it have, got none: its header may be cut off"
+            damaged.append(_damaged(file.path, cause))
+        else:
+            kept.append(file)
+    return kept, damaged
 
 
 def _bare_files(paths: tuple[Path, ...]) -> tuple[list[DicomFile], list[Verdict]]:
@@ -141,4 +158,8 @@ def _bare_files(paths: tuple[Path, ...]) -> tuple[list[DicomFile], list[Verdict]
 def unreadable(path: Path, error: MedsegError) -> Verdict:
     """The refusal of a file that cannot be read; a person may overrule it, the file is then left out."""
     cause = str(error).removeprefix(f"{path}: ").removesuffix(_REMEDY).strip().removesuffix(".")
+    return _damaged(path, cause)
+
+
+def _damaged(path: Path, cause: str) -> Verdict:
     return Verdict(Outcome.REFUSE, "unreadable-file", path, cause, _REMEDY.removesuffix("."), may_be_allowed=True)

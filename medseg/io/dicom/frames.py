@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import Decoder
-from pydicom.uid import UID
+from pydicom.uid import UID, RLELossless
 
 from medseg.errors import ImageFormatError
 from medseg.io.budget import check_expansion
 from medseg.io.dicom.codecs import NATIVE, codestream_size, decoder_of
 from medseg.io.dicom.elements import refuse
 from medseg.io.dicom.guarded import guarded_dcmread
-from medseg.io.dicom.pixel_bytes import check_pixel_bytes, frame_bytes
+from medseg.io.dicom.pixel_bytes import check_length, check_pixel_bytes, frame_bytes
+from medseg.io.dicom.rle import check_rle
 from medseg.io.dicom.slice_header import SliceHeader
 from medseg.io.foreign_errors import translated_errors
 from medseg.verdicts import RefusedImageError
@@ -74,8 +75,10 @@ def _decoded(decoder: Decoder, dataset: Any, one: SliceHeader) -> NDArray:
     index = (one.frame or 1) - 1
     try:
         with translated_errors(one.path, expected="pixels that can be decoded", remedy=f"{_COPY_AGAIN}."):
-            if one.transfer_syntax not in NATIVE:
-                _check_codestream(dataset, one, index=index)
+            if one.transfer_syntax in NATIVE:
+                check_length(one, len(dataset.PixelData))
+            else:
+                _check_frame(dataset, one, index=index)
             pixels, _ = decoder.as_array(dataset, index=index, raw=True)
     except RefusedImageError:
         raise
@@ -92,12 +95,14 @@ def _decoded(decoder: Decoder, dataset: Any, one: SliceHeader) -> NDArray:
     return np.array(pixels, dtype=one.stored_type)
 
 
-def _check_codestream(dataset: Any, one: SliceHeader, *, index: int) -> None:
+def _check_frame(dataset: Any, one: SliceHeader, *, index: int) -> None:
     """Pass when the compressed frame has the size that the header states: swapped sides would decode to a picture."""
     count = int(dataset.get("NumberOfFrames", None) or 1)
-    size = codestream_size(
-        get_frame(dataset.PixelData, index, number_of_frames=count, extended_offsets=_offsets(dataset))
-    )
+    frame = get_frame(dataset.PixelData, index, number_of_frames=count, extended_offsets=_offsets(dataset))
+    if one.transfer_syntax == RLELossless:
+        check_rle(frame, rows=one.rows, columns=one.columns, num_segments=one.bits_allocated // 8)
+        return
+    size = codestream_size(frame)
     if size is not None and size != (one.rows, one.columns):
         _refuse_size(one, size)
 

@@ -23,6 +23,7 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    MediaStorageDirectoryStorage,
 )
 
 from medseg.errors import ImageFormatError
@@ -38,6 +39,7 @@ _FIRST_READ = 16_384
 _SECOND_READ = 1 << 20
 _UNDEFINED = 0xFFFFFFFF
 _TRANSFER_SYNTAX = 0x0002_0010
+_SOP_CLASS = 0x0008_0016
 _PIXELS = 0x7FE0_0010
 _FIRST_PIXELS = 0x7FE0_0000
 IN_PLACE = frozenset({str(ImplicitVRLittleEndian), str(ExplicitVRLittleEndian)})
@@ -112,8 +114,16 @@ def _read_by_pydicom(stream: BinaryIO, *, path: Path) -> FileHeader:
         if not all(keyword in header for keyword in _IDENTITY):
             message = f"{path}: expected a DICOM file, got something else. {_REMEDY}"
             raise ImageFormatError(message) from None
+    meta = getattr(header, "file_meta", {})
+    if not header.get("SOPClassUID"):
+        # A file cut off within its header is not an object without pixels: it may be a lost slice.
+        kind = meta.get("MediaStorageSOPClassUID", "")
+        if kind != MediaStorageDirectoryStorage:
+            message = f"{path}: expected a DICOM file that says what it holds, and its header ends before. {_REMEDY}"
+            raise ImageFormatError(message)
+        header.SOPClassUID = kind
     is_implicit, is_little = header.original_encoding
-    stated = str(header.file_meta.get("TransferSyntaxUID", "")) if hasattr(header, "file_meta") else ""
+    stated = str(meta.get("TransferSyntaxUID", ""))
     guessed = ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
     syntax = stated or str(guessed)
     place = None
@@ -158,7 +168,7 @@ def _header_in(data: bytes, *, size: int) -> FileHeader | None:
             return None
         is_implicit = syntax == ImplicitVRLittleEndian
         raw, at, is_at_pixels = _elements(data, start, is_implicit=is_implicit)
-        if not is_at_pixels:
+        if not is_at_pixels or _SOP_CLASS not in raw:
             return None
         elements = {_WANTED[tag][0]: _value(_WANTED[tag][1], *pair) for tag, pair in raw.items()}
     except (struct.error, ValueError, LookupError):

@@ -24,14 +24,6 @@ def check_pixel_bytes(one: SliceHeader) -> PixelPlace:
     place = one.pixels
     if place is None:
         refuse(one.path, "no-pixels", "expected uncompressed pixels, and the file has none", _COPY_AGAIN)
-    expected = frame_bytes(one) * one.number_of_frames
-    if place.length < expected:
-        refuse(
-            one.path,
-            "truncated",
-            f"{_layout(one)} take {expected} bytes, and the file has {place.length} bytes of pixels",
-            _COPY_AGAIN,
-        )
     if place.offset + place.length > place.file_bytes:
         refuse(
             one.path,
@@ -39,17 +31,22 @@ def check_pixel_bytes(one: SliceHeader) -> PixelPlace:
             f"its pixels should end at byte {place.offset + place.length}, and the file ends at {place.file_bytes}",
             _COPY_AGAIN,
         )
-    row = one.columns * one.bits_allocated // 8
-    if place.length - expected >= max(row, 2):  # less than a row is filling
-        refuse(
-            one.path,
-            "pixel-size",
-            f"{_layout(one)} take {expected} bytes, and the file has {place.length} bytes of pixels: its size or "
-            "number of frames is wrong",
-            "Export the series anew",
-            may_be_allowed=False,
-        )
+    check_length(one, place.length)
     return place
+
+
+def check_length(one: SliceHeader, length: int) -> None:
+    """Pass when `length` bytes of uncompressed pixels are what rows, columns and frames make.
+
+    Raises:
+        RefusedImageError: they are fewer, or more by a row or more; less than that is filling.
+    """
+    expected = frame_bytes(one) * one.number_of_frames
+    found = f"{_layout(one)} take {expected} bytes, and the file has {length} bytes of pixels"
+    if length < expected:
+        refuse(one.path, "truncated", found, _COPY_AGAIN)
+    if length - expected >= max(one.columns * one.bits_allocated // 8, 2):
+        refuse(one.path, "pixel-size", f"{found}: its size or number of frames is wrong", "Export the series anew")
 
 
 def _layout(one: SliceHeader) -> str:

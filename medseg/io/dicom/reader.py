@@ -36,8 +36,8 @@ class DicomReader:
 
     `array[c, i, j, k]` is column i and row j of slice k; slices ascend along the normal of the first. Values are
     modality values (rescaled slice by slice): integers in the smallest of uint8, int16, uint16, int32 that does where
-    slope and intercept are whole, else float32. MONOCHROME1 is not inverted, padding gets the lowest other value, each with a flag.
-    What was found doubtful is in `metadata.verdicts`; what cannot be placed without a guess is refused.
+    slope and intercept are whole, else float32. MONOCHROME1 is not inverted, padding gets the lowest other value, each
+    with a flag. What was found doubtful is in `metadata.verdicts`; what cannot be placed without a guess is refused.
     """
 
     format = "dicom"

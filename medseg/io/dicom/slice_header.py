@@ -22,7 +22,6 @@ from medseg.io.dicom.elements import (
     text,
     whole_or_none,
 )
-from medseg.io.dicom.files import DicomFile
 from medseg.io.dicom.header import FileHeader, PixelPlace
 
 DIRECTION_LENGTH_TOLERANCE = 1e-3
@@ -149,23 +148,6 @@ class SliceHeader:
         """(3,) unit normal of the slice, LPS."""
         normal = np.cross(self.row_direction, self.column_direction)
         return np.asarray(normal / np.linalg.norm(normal))
-
-
-def slice_header(file: DicomFile) -> SliceHeader:
-    """The slice in the classic file `file`.
-
-    Raises:
-        RefusedImageError: as `slice_from`, or the file holds several frames.
-    """
-    frames = numbers(file.header, "NumberOfFrames", path=file.path)
-    if frames and frames[0] > 1:
-        refuse(
-            file.path,
-            "multi-frame",
-            f"expected one slice a file, got {frames[0]:g} frames",
-            "Convert it to NIfTI first, with dcm2niix for example",
-        )
-    return slice_from(file.header, path=file.path)
 
 
 def slice_from(

@@ -8,14 +8,17 @@ from medseg.io.describe import ImageDescription, describe
 from medseg.io.dispatch import IMAGE_SUFFIXES, read_image, read_label_map, write_image, write_label_map
 from medseg.io.listing import case_name, list_inputs
 from medseg.io.source import ImageSource, LabelSource
+from medseg.io.volumes import InputImage, list_images
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "ImageDescription",
     "ImageSource",
+    "InputImage",
     "LabelSource",
     "case_name",
     "describe",
+    "list_images",
     "list_inputs",
     "read_image",
     "read_label_map",

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.data import DataLoader
 
 import medseg
 from medseg.config import TrainingRecipe
 from medseg.datasets.case import Dataset
 from medseg.inference.device import choose_device, choose_precision
+from medseg.inference.manifest import PackageManifest
 from medseg.losses import build_loss
 from medseg.models import SegmentationNetwork, build_model
 from medseg.training.callbacks import check_monitor
@@ -79,23 +81,17 @@ def fit(  # noqa: PLR0913 - the settings of one call
         stop_requests(cancelled) as is_cancelled,
         reproducible(torch_device, num_threads=environment.num_threads),
     ):
-        dataset = open_run_dataset(recipe, data_dir=data_dir)
-        seed_torch(recipe.training.seed, stream=0)
-        network = _build_network(recipe, dataset)
-        loss = build_loss(recipe.loss.name, num_classes=len(dataset.labels), **recipe.loss.options)
-        splits = choose_splits(dataset, folder)
-        data = read_run_data(recipe, dataset=dataset, splits=splits, reporter=reporter)
-        manifest = describe_model(recipe, dataset=dataset, splits=splits, fingerprint=data.fingerprint)
+        parts = _parts(recipe, data_dir=data_dir, folder=folder, reporter=reporter)
         validation = Validation(
-            cases=data.validation,
-            manifest=manifest,
+            cases=parts.data.validation,
+            manifest=parts.manifest,
             device=torch_device,
             precision=environment.precision,
             task=recipe.evaluation.task,
             cancelled=is_cancelled,
         )
         check_monitor(recipe.training, score_keys=validation.score_keys)
-        _write_description(folder, recipe, data, environment)
+        _write_description(folder, recipe, parts.data, environment)
         with RunLog(folder, score_keys=validation.score_keys, after_step=_step_of(checkpoint)) as log:
             run = Run(
                 recipe=recipe,
@@ -103,23 +99,44 @@ def fit(  # noqa: PLR0913 - the settings of one call
                 environment=environment,
                 device=torch_device,
                 state=RunState() if checkpoint is None else checkpoint.state,
-                average=_restore(network, recipe, device=torch_device, checkpoint=checkpoint),
+                average=_restore(parts.network, recipe, device=torch_device, checkpoint=checkpoint),
                 validation=validation,
                 log=log,
-                previews=Previews(
-                    folder=folder.previews,
-                    cases=data.validation,
-                    write=write_preview,
-                    every_epochs=recipe.training.preview_every_epochs,
-                ),
+                previews=_previews(recipe, folder, parts.data, write_preview),
                 reporter=reporter,
                 cancelled=is_cancelled,
             )
             if not _is_complete(run.state, recipe):
-                loader = _loader(recipe, data, first_step=run.state.step)
-                run_steps(run, network=network, loss=loss, loader=loader, checkpoint=checkpoint)
-        finish_run(run, network=network, manifest=manifest, write_overlay=write_preview)
+                loader = _loader(recipe, parts.data, first_step=run.state.step)
+                run_steps(run, network=parts.network, loss=parts.loss, loader=loader, checkpoint=checkpoint)
+        finish_run(run, network=parts.network, manifest=parts.manifest, write_overlay=write_preview)
     return folder.root
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a recipe and its data come to."""
+
+    network: SegmentationNetwork
+    loss: nn.Module
+    data: RunData
+    manifest: PackageManifest
+
+
+def _parts(recipe: TrainingRecipe, *, data_dir: Path | None, folder: RunFolder, reporter: Reporter) -> _Parts:
+    dataset = open_run_dataset(recipe, data_dir=data_dir)
+    seed_torch(recipe.training.seed, stream=0)
+    network = _build_network(recipe, dataset)
+    loss = build_loss(recipe.loss.name, num_classes=len(dataset.labels), **recipe.loss.options)
+    splits = choose_splits(dataset, folder)
+    data = read_run_data(recipe, dataset=dataset, splits=splits, reporter=reporter)
+    manifest = describe_model(recipe, dataset=dataset, splits=splits, fingerprint=data.fingerprint)
+    return _Parts(network, loss, data, manifest)
+
+
+def _previews(recipe: TrainingRecipe, folder: RunFolder, data: RunData, write: WriteOverlay | None) -> Previews:
+    every_epochs = recipe.training.preview_every_epochs
+    return Previews(folder=folder.previews, cases=data.validation, write=write, every_epochs=every_epochs)
 
 
 def _open_folder(folder: RunFolder, recipe: TrainingRecipe, *, resume: bool, reporter: Reporter) -> Checkpoint | None:

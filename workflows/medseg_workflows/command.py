@@ -20,12 +20,16 @@ def batch(
         str | None, typer.Option("--format", help="Format of the masks: nii.gz, nii, tif or png; else like the input.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    allow: Annotated[
+        list[str] | None, typer.Option(metavar="CODE", help="Take images in spite of this refusal; may be repeated.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Keep what is done and unchanged; do the rest.")] = False,
 ) -> None:
     """Segment a whole folder, overnight if need be; one bad case never stops the others.
 
-    Each case gets a folder with its mask, objects.csv and case.json. ledger.jsonl records every finished case, so that
-    a batch that was stopped goes on with --resume. Exit 1 when some cases failed: summary.csv says which and why.
+    Each image file and each volume of a DICOM series is a case. A case gets a folder with its mask, objects.csv and
+    case.json. ledger.jsonl records every finished case, so that a batch that was stopped goes on with --resume. Exit 1
+    when some cases failed: summary.csv says which and why.
 
     Example: [bold]medseg batch scans/ --model em-membranes --output masks/ --workers 2[/bold]
     """
@@ -39,6 +43,7 @@ def batch(
         mask_format=format_,
         device=device,
         resume=resume,
+        allow=tuple(allow or ()),
         cluster=ClusterPlan(workers=workers, scheduler=scheduler),
     )
     summary = run_batch(plan)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from medseg.io import case_name, list_inputs
+from medseg.io import InputImage, case_name, list_images
 
 _CHUNK_BYTES = 1 << 20
+_DIGITS = 8
+"""Of the name of a volume that shares its folder with others."""
 
 
 @dataclass(frozen=True)
@@ -18,31 +21,58 @@ class CaseJob:
 
     Attributes:
         case_id: name of its result folder, unique in the batch.
-        source: image file or DICOM series folder.
+        source: image file, or folder of a DICOM volume.
+        series_uid: key of the volume in that folder; None for other images.
+        files: what the volume is read from; empty where that is `source` itself.
+        allow: codes of refusals that the user overrules.
     """
 
     case_id: str
     source: Path
+    series_uid: str | None = None
+    files: tuple[Path, ...] = ()
+    allow: tuple[str, ...] = ()
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of what the image is read from, and of which volume it is."""
+        if not self.files:
+            return content_hash(self.source)
+        parts = [self.series_uid or "", *(content_hash(file) for file in self.files)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def find_cases(folder: Path) -> tuple[CaseJob, ...]:
-    """Cases of a folder at any depth, by ascending path; a single image file is one case.
+def find_cases(folder: Path, *, allow: Collection[str] = ()) -> tuple[CaseJob, ...]:
+    """Cases of a folder at any depth, by ascending path: each image file and each DICOM volume.
 
     The name of a case is its path below the folder with the separators replaced; the suffix stays only where two files
-    differ in nothing else.
+    differ in nothing else. Volumes of one folder get eight digits more, made from their UIDs.
+
+    Args:
+        folder: image file, DICOM folder, or folder of either.
+        allow: codes of refusals that the user overrules.
 
     Raises:
         InputError: the folder is missing or holds no image.
     """
-    sources = list_inputs(folder)
+    images = list_images(folder, allow=allow)
     root = folder if folder.is_dir() else folder.parent
-    short = [_case_name(source, root, keep_suffix=False) for source in sources]
+    short = [_case_name(image, root, keep_suffix=False) for image in images]
     doubled = {name for name, count in Counter(short).items() if count > 1}
     names = [
-        _case_name(source, root, keep_suffix=True) if name in doubled else name
-        for source, name in zip(sources, short, strict=True)
+        _case_name(image, root, keep_suffix=True) if name in doubled else name
+        for image, name in zip(images, short, strict=True)
     ]
-    return tuple(CaseJob(name, source.resolve()) for name, source in zip(names, sources, strict=True))
+    return tuple(
+        CaseJob(
+            name,
+            image.path.resolve(),
+            image.series_uid,
+            tuple(file.resolve() for file in image.files),
+            tuple(sorted(allow)),
+        )
+        for name, image in zip(names, images, strict=True)
+    )
 
 
 def content_hash(source: Path) -> str:
@@ -58,11 +88,12 @@ def content_hash(source: Path) -> str:
     return digest.hexdigest()
 
 
-def _case_name(source: Path, root: Path, *, keep_suffix: bool) -> str:
-    relative = source.relative_to(root)
-    if str(relative) == ".":
-        return source.resolve().name
-    parts = list(relative.parts)
-    if source.is_file() and not keep_suffix:
-        parts[-1] = case_name(source)
+def _case_name(image: InputImage, root: Path, *, keep_suffix: bool) -> str:
+    relative = image.path.relative_to(root)
+    parts = list(relative.parts) or [image.path.resolve().name]
+    if image.path.is_file() and not keep_suffix:
+        parts[-1] = case_name(image.path)
+    if image.shares_folder:
+        # Made from the UID, not of it: a UID tells where and when a patient was scanned.
+        parts.append(hashlib.sha256((image.series_uid or "").encode()).hexdigest()[:_DIGITS])
     return "__".join(parts)

@@ -38,9 +38,10 @@ class PredictionSettings:
     mask_format: str | None
     device: str
 
-    def key(self, source: Path) -> str:
+    def key(self, job: CaseJob) -> str:
         """SHA-256 over the image's content, the weights and the settings."""
-        parts = (content_hash(source), self.weights_sha256, str(self.mask_format), __version__)
+        allowed = ",".join(job.allow)
+        parts = (job.content_hash, allowed, self.weights_sha256, str(self.mask_format), __version__)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -49,8 +50,8 @@ def predict_case(job: CaseJob, settings: PredictionSettings, output: Path) -> Ca
     started = time.monotonic()
     key = ""
     try:
-        key = settings.key(job.source)
-        image, prediction = _predict(job.source, settings)
+        key = settings.key(job)
+        image, prediction = _predict(job, settings)
         files = _write_case(job, image, prediction, settings, output / job.case_id)
     except (MedsegError, OSError, MemoryError) as error:
         cause = " ".join(str(error).split()) or type(error).__name__
@@ -80,10 +81,10 @@ def _predictor(model: Path, device: str) -> Predictor:
     return load_model(str(model), device=device)
 
 
-def _predict(source: Path, settings: PredictionSettings) -> tuple[Image, Prediction]:
+def _predict(job: CaseJob, settings: PredictionSettings) -> tuple[Image, Prediction]:
     from medseg.io import read_image
 
-    image = read_image(source)
+    image = read_image(job.source, series_uid=job.series_uid, allow=job.allow)
     return image, _predictor(settings.model, settings.device).predict(image)
 
 
@@ -110,7 +111,7 @@ def _case_json(job: CaseJob, image: Image, prediction: Prediction, settings: Pre
     content = {
         "case": job.case_id,
         "source": str(job.source),
-        "source_sha256": content_hash(job.source),
+        "source_sha256": job.content_hash,
         "model": manifest.name,
         "weights_sha256": settings.weights_sha256,
         "medseg_version": __version__,

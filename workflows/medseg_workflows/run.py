@@ -36,6 +36,7 @@ class BatchPlan:
         mask_format: suffix of the masks; None is like the input.
         device: auto, cpu, cuda or mps.
         resume: keep what is done and unchanged.
+        allow: codes of refusals that the user overrules.
         cluster: where cases run.
     """
 
@@ -45,6 +46,7 @@ class BatchPlan:
     mask_format: str | None = None
     device: str = "auto"
     resume: bool = False
+    allow: tuple[str, ...] = ()
     cluster: ClusterPlan = field(default_factory=ClusterPlan)
 
 
@@ -83,7 +85,7 @@ def run_batch(plan: BatchPlan) -> BatchSummary:
         StorageError: the ledger cannot be written.
     """
     _check(plan)
-    jobs = find_cases(plan.inputs)
+    jobs = find_cases(plan.inputs, allow=plan.allow)
     settings = _settings(plan)
     plan.output.mkdir(parents=True, exist_ok=True)
     ledger = plan.output / "ledger.jsonl"
@@ -126,7 +128,7 @@ def _is_kept(job: CaseJob, earlier: dict[str, CaseRecord], settings: PredictionS
     if record is None or record.status != DONE:
         return False
     folder = output / job.case_id
-    return folder.is_dir() and file_hashes(folder) == record.files and settings.key(job.source) == record.key
+    return folder.is_dir() and file_hashes(folder) == record.files and settings.key(job) == record.key
 
 
 def _do_cases(jobs: list[CaseJob], settings: PredictionSettings, plan: BatchPlan) -> Iterator[CaseRecord]:

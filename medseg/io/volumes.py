@@ -1,0 +1,79 @@
+"""The images in a folder one by one: each file, and each volume that the DICOM series of the folder hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from medseg.io.foreign_errors import check_exists
+from medseg.io.listing import is_dicom, list_inputs
+
+
+@dataclass(frozen=True)
+class InputImage:
+    """One image that can be asked for by `read_image(path, series_uid=series_uid)`.
+
+    Attributes:
+        path: file, or the innermost folder that holds all files of a DICOM volume.
+        series_uid: key of the volume, where it is a DICOM one.
+        files: what it is read from; empty where that is `path` itself.
+        shares_folder: whether other DICOM volumes are read from the same folder.
+    """
+
+    path: Path
+    series_uid: str | None = None
+    files: tuple[Path, ...] = ()
+    shares_folder: bool = False
+
+
+def list_images(folder: str | Path, *, allow: Collection[str] = ()) -> list[InputImage]:
+    """The images in `folder` and below by ascending path; a file is itself.
+
+    Volumes that will be refused are listed too, so that nobody misses them; localizers, which no one asked for, are
+    not. Only DICOM headers are read.
+
+    Args:
+        folder: image file, DICOM folder, or folder of either.
+        allow: as in `read_image`.
+
+    Raises:
+        InputError: there is no such folder, or nothing in it that can be read.
+    """
+    root = Path(folder)
+    check_exists(root)
+    if root.is_file():
+        return [InputImage(root)]
+    entries = list_inputs(root)
+    images = [InputImage(entry) for entry in entries if not _holds_dicom(entry)]
+    if any(_holds_dicom(entry) for entry in entries):
+        images += _dicom_volumes(root, allow=frozenset(allow))
+    return sorted(images, key=lambda image: (image.path, image.series_uid or ""))
+
+
+def _holds_dicom(entry: Path) -> bool:
+    """Whether an entry of `list_inputs` is a folder of DICOM files, not a folder that is one image (OME-Zarr)."""
+    return entry.is_dir() and any(is_dicom(file) for file in entry.iterdir() if file.is_file())
+
+
+def _dicom_volumes(root: Path, *, allow: frozenset[str]) -> list[InputImage]:
+    from medseg.io.dicom.judge import judge_folder
+
+    judgement = judge_folder(root, allow=allow)
+    volumes = [volume for volume in judgement.volumes if not volume.is_localizer] or list(judgement.volumes)
+    if not volumes:
+        return [InputImage(root)]  # nothing there is a volume: reading it says why
+    images = []
+    for volume in volumes:
+        files = tuple(sorted({one.path for one in volume.slices}))
+        images.append(InputImage(_common_folder(files) if files else root, volume.key, files))
+    folders = [image.path for image in images]
+    return [
+        InputImage(image.path, image.series_uid, image.files, shares_folder=folders.count(image.path) > 1)
+        for image in images
+    ]
+
+
+def _common_folder(files: tuple[Path, ...]) -> Path:
+    return Path(os.path.commonpath([file.parent for file in files]))

@@ -1,4 +1,4 @@
-"""Which reader or writer a file gets: by its suffix, and DICOM by its folder or first bytes."""
+"""Which reader or writer a file gets: readers by the content, where that is known, else by the suffix."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from medseg.io.base import Reader, ReadRequest, Writer, suffix_in
 from medseg.io.dicom.reader import DicomReader
 from medseg.io.dicom.signature import DICOM_SUFFIXES, is_dicom_file
 from medseg.io.foreign_errors import check_exists
+from medseg.io.itk_writers import MetaImageWriter, NrrdWriter
 from medseg.io.label_values import label_map_of
-from medseg.io.nifti import NiftiReader, NiftiWriter
+from medseg.io.metaimage import MetaImageReader
+from medseg.io.nifti import NiftiReader
+from medseg.io.nifti_writer import NiftiWriter
+from medseg.io.nrrd import NrrdReader
 from medseg.io.png import PngReader, PngWriter
-from medseg.io.simpleitk import SimpleItkReader
+from medseg.io.signatures import formats_by_content
 from medseg.io.tiff import TiffReader, TiffWriter
 
-READERS: tuple[Reader, ...] = (NiftiReader(), TiffReader(), PngReader(), SimpleItkReader(), DicomReader())
-WRITERS: tuple[Writer, ...] = (NiftiWriter(), TiffWriter(), PngWriter())
+READERS: tuple[Reader, ...] = (NiftiReader(), TiffReader(), PngReader(), NrrdReader(), MetaImageReader(), DicomReader())
+WRITERS: tuple[Writer, ...] = (NiftiWriter(), TiffWriter(), PngWriter(), NrrdWriter(), MetaImageWriter())
 DICOM_READER = READERS[-1]
 _READER_OF_SUFFIX = {suffix: reader for reader in READERS for suffix in reader.suffixes}
 _WRITER_OF_SUFFIX = {suffix: writer for writer in WRITERS for suffix in writer.suffixes}
@@ -143,8 +147,12 @@ def reader_of(path: Path) -> Reader:
     if path.is_dir():
         return DICOM_READER
     suffix = suffix_in(path.name, IMAGE_SUFFIXES)
-    if suffix is not None:
-        return _READER_OF_SUFFIX[suffix]
+    named = None if suffix is None else _READER_OF_SUFFIX[suffix]
+    found = formats_by_content(path)
+    if named is not None and (not found or named.format in found):
+        return named
+    if found:
+        return next(reader for reader in READERS if reader.format == found[0])
     if is_dicom_file(path):
         return DICOM_READER
     message = f"{path}: expected an image file, got an unknown suffix. Known: {_listed(IMAGE_SUFFIXES)}."

@@ -39,7 +39,7 @@ DIM, PIXDIM, QFORM_CODE, SFORM_CODE, SROW_X = 40, 76, 252, 254, 280
 
 
 def test_the_sform_wins_over_the_qform_and_the_doubt_is_noted(tmp_path):
-    path = saved(tmp_path / "a.nii", change=lambda nifti: nifti.set_qform(np.diag([0.5, 0.8, 3, 1]), code=1))
+    path = saved(tmp_path / "a.nii", change=lambda nifti: nifti.set_qform(np.diag([-0.5, 0.8, 3, 1]), code=1))
     image = read_image(path)
     np.testing.assert_allclose(image.affine.matrix, AFFINE, atol=1e-6)
     assert any("sform and qform place it differently" in note for note in image.metadata.notes)
@@ -134,7 +134,7 @@ def test_big_endian_and_nifti_2_files_are_read(tmp_path):
 def test_a_fourth_axis_is_refused_unless_named(tmp_path):
     array = np.arange(120, dtype=np.int16).reshape(3, 4, 5, 2)
     path = saved(tmp_path / "a.nii", array)
-    with pytest.raises(ImageFormatError, match=r"expected three axes, got the shape \(3, 4, 5, 2\)\. .*--axes XYZC"):
+    with pytest.raises(ImageFormatError, match=r"expected three axes, got the shape \(3, 4, 5, 2\): .*--axes XYZC"):
         read_image(path)
     image = read_image(path, axes="xyzc")
     assert (image.axes, image.array.shape) == ("CXYZ", (2, 3, 4, 5))
@@ -163,7 +163,10 @@ def test_colours_and_complex_numbers_are_refused(tmp_path):
 def test_a_cut_gz_says_that_it_cannot_be_read(tmp_path):
     path = saved(tmp_path / "a.nii.gz", np.random.default_rng(0).integers(0, 999, (30, 30, 30)).astype(np.int16))
     path.write_bytes(path.read_bytes()[:9000])
-    with pytest.raises(ImageFormatError, match=r"a\.nii\.gz: .*cannot be read \(.*\)\. Copy it again"):
+    with pytest.raises(
+        ImageFormatError,
+        match=r"a\.nii\.gz: cut off: expected 54000 bytes of voxels, got \d+ \[truncated\]\. Copy it again",
+    ):
         read_image(path)
 
 

@@ -22,7 +22,7 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/sliding_window.py
-	$(BIN)/python benchmarks/read_dicom.py
+	$(BIN)/python benchmarks/io.py
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict

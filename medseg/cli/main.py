@@ -11,6 +11,7 @@ import typer
 
 from medseg import __version__
 from medseg.cli.datasets import datasets
+from medseg.cli.deidentify import deidentify
 from medseg.cli.demo import demo
 from medseg.cli.doctor import doctor
 from medseg.cli.evaluate import evaluate
@@ -21,7 +22,7 @@ from medseg.cli.report import report
 from medseg.cli.train import train
 from medseg.errors import Cancelled, MedsegError
 
-VERBS = (demo, doctor, info, datasets, models, train, predict, evaluate, report)
+VERBS = (demo, doctor, info, datasets, models, train, predict, evaluate, report, deidentify)
 
 EXIT_WRONG_INPUT = 2
 EXIT_CANCELLED = 130

@@ -20,6 +20,9 @@ _SAME_DIRECTION = 1e-4
 _EVEN_MM = 0.02
 _EVEN_FRACTION = 0.02
 """Planes may lie this far from an even grid."""
+_STEEPEST = float(np.sqrt(2))
+"""Way from plane to plane over its part along the normal: 45 degrees, and gantries lean up to 30."""
+_EVEN_SERIES = "Segment a series of even spacing, or resample the segmentation"
 _EXPORT_AGAIN = "Export the segmentation anew"
 
 
@@ -134,46 +137,54 @@ def _planes(
     """Plane of each frame, (3,) mm from plane to plane, (3,) position of plane 0 in LPS, and the doubts."""
     along = positions @ normal
     order = np.argsort(along, kind="stable")
-    rises = np.diff(along[order])
+    travels = np.diff(positions[order], axis=0)
+    travels = travels[travels @ normal > _SAME_PLANE_MM]
     origin = positions[order[0]]
-    gaps = rises[rises > _SAME_PLANE_MM]
-    gap, verdicts = _gap(gaps, stated_mm=stated_mm, thickness_mm=thickness_mm, path=path)
+    gap, verdicts = _gap(travels, normal, stated_mm=stated_mm, thickness_mm=thickness_mm, path=path)
     planes = np.rint((along - along[order[0]]) / gap).astype(np.int64)
     last = positions[order[-1]]
     step = (last - origin) / planes.max() if planes.max() else normal * gap
     away = np.linalg.norm(positions - (origin + planes[:, np.newaxis] * step), axis=1).max()
-    if away > max(_EVEN_MM, _EVEN_FRACTION * gap):
+    leans = float(np.linalg.norm(step)) > _STEEPEST * float(step @ normal)
+    if leans or away > max(_EVEN_MM, _EVEN_FRACTION * gap):
         refuse(
             path,
             "uneven-slices",
-            f"expected frames on an even grid, got one {away:.3g} mm from its place",
-            "Segment a series of even spacing, or resample the segmentation",
+            "expected frames on an even grid, got frames shifted sideways by more than any gantry leans"
+            if leans
+            else f"expected frames on an even grid, got one {away:.3g} mm from its place",
+            _EVEN_SERIES,
         )
     return planes, np.asarray(step), origin, verdicts
 
 
 def _gap(
-    gaps: NDArray[np.float64], *, stated_mm: float, thickness_mm: float, path: Path
+    travels: NDArray[np.float64], normal: NDArray[np.float64], *, stated_mm: float, thickness_mm: float, path: Path
 ) -> tuple[float, tuple[Verdict, ...]]:
     """Distance of planes along the normal: the stated one where the positions bear it out, else the smallest found."""
+    gaps, lengths = travels @ normal, np.linalg.norm(travels, axis=1)
     if stated_mm and _are_multiples(gaps, stated_mm):
         return stated_mm, ()
+    if stated_mm and _are_multiples(lengths, stated_mm):  # of a tilted gantry, some state the way of the table
+        return stated_mm * float(gaps.sum() / lengths.sum()), ()
     if not gaps.size:
         if not thickness_mm:
             refuse(
                 path,
                 "no-slice-thickness",
-                "a single plane that does not say how thick it is",
-                "Give the segmented image as `source`",
+                "expected a single plane to say how thick it is, and it does not",
+                "Read it with medseg.io.dicom.read_segmentation and give the segmented image as `source`",
             )
         return thickness_mm, ()
     smallest = float(np.median(gaps[gaps < gaps.min() * 1.5]))
-    if not _are_multiples(gaps, smallest):
+    is_contradicted = bool(stated_mm) and gaps.size == 1
+    if is_contradicted or not _are_multiples(gaps, smallest):
+        said = f"; {stated_mm:.4g} mm are stated" if stated_mm else ""
         refuse(
             path,
             "uneven-slices",
-            f"expected frames on an even grid, got distances from {gaps.min():.4g} to {gaps.max():.4g} mm",
-            "Segment a series of even spacing, or resample the segmentation",
+            f"expected frames on an even grid, got distances from {gaps.min():.4g} to {gaps.max():.4g} mm{said}",
+            _EVEN_SERIES,
         )
     cause = (
         f"the file does not state the distance of its slices; {smallest:.4g} mm is the smallest between its frames"

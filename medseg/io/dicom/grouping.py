@@ -98,7 +98,8 @@ def _echoes(slices: Sequence[SliceHeader]) -> list[Hashable]:
 
 def _image_types_of_mr(slices: Sequence[SliceHeader]) -> list[Hashable]:
     """Magnitude, phase, water, fat: in MR they are images of their own."""
-    return [one.image_type if one.modality == "MR" else None for one in slices]
+    is_mr = all(one.modality == "MR" for one in slices)
+    return [one.image_type if is_mr else None for one in slices]
 
 
 def _each(value_of: Callable[[SliceHeader], Hashable]) -> Callable[[Sequence[SliceHeader]], list[Hashable]]:

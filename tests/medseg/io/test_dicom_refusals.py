@@ -1,7 +1,5 @@
 """What cannot be placed is refused, in one line that names the place, the reason and the way out."""
 
-import shutil
-
 import numpy as np
 import pytest
 from cases.dicom import SeriesCase
@@ -54,12 +52,6 @@ def frames(ds, k):
     ds.PixelData = ds.PixelData * 2
 
 
-def localizer(ds, k):
-    if k == 1:
-        ds.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
-        ds.ImageOrientationPatient = [0, 1, 0, 0, 0, -1]
-
-
 def raw_tag(keyword, text):
     """Put text into a number's place that pydicom would not let through."""
 
@@ -73,9 +65,7 @@ def raw_tag(keyword, text):
     return change
 
 
-TILT = {"step_lps_mm": (0.0, 2.5 * np.sin(np.deg2rad(20)), 2.5 * np.cos(np.deg2rad(20)))}
 REFUSALS = {
-    "gantry tilt": (TILT, None, (), r"gantry tilt of 20\.0 degrees.*dcm2niix"),
     "missing slice": (
         {"shape": (6, 5, 6)},
         None,
@@ -116,11 +106,11 @@ REFUSALS = {
     ),
     "all at one place": ({}, set_all(ImagePositionPatient=[0, 0, 0]), (), r"several slices lie at one position"),
     "two at one place": ({}, set_one(2, ImagePositionPatient=[-20, 12, 34]), (), r"several slices lie at one position"),
-    "same image twice": (
+    "one UID for two images": (
         {},
         set_one(2, SOPInstanceUID="1.2.826.0.1.3680043.8.498.1.1.1"),
         (),
-        r"same image is there twice: 000.dcm and 002.dcm",
+        r"different images have one SOP Instance UID: 000.dcm and 002.dcm",
     ),
     "direction too long": ({}, set_all(ImageOrientationPatient=[2, 0, 0, 0, 2, 0]), (), r"directions of length 1"),
     "directions not at right angles": (
@@ -133,18 +123,17 @@ REFUSALS = {
         {},
         set_one(2, ImageOrientationPatient=[0, 1, 0, 0, 0, -1]),
         (),
-        r"several orientations: 000.dcm and 002.dcm",
+        r"got a series of 2 \(orientation\)",
     ),
-    "localizer": ({}, localizer, (), r"a localizer lies among the slices \(001.dcm"),
     "frame of reference": ({}, set_one(2, FrameOfReferenceUID="1.2.3"), (), r"differ in frame of reference"),
     "patient": ({}, set_one(2, PatientID="Smith^John"), (), r"differ in patient: 000.dcm and 002.dcm"),
-    "modality": ({}, set_one(2, Modality="MR"), (), r"differ in modality \(CT and MR\)"),
+    "modality": ({}, set_one(2, Modality="MR"), (), r"differ in modality \(CT and MR\): 000.dcm and 002.dcm"),
     "size": ({}, smaller, (), r"differ in size \(6 x 5 and 4 x 4\): 000.dcm and 002.dcm"),
     "pixel spacing differs": ({}, set_one(2, PixelSpacing=[1.2, 0.8]), (), r"differ in pixel spacing"),
     "colour": ({}, colour, (), r"000.dcm: expected grey values, got a colour picture \(RGB\)"),
-    "multi-frame": ({}, frames, (), r"000.dcm: expected one slice a file, got 2 frames.*dcm2niix"),
+    "frames without a place": ({}, frames, (), r"000.dcm: 2 frames that do not say where they lie"),
     "slope zero": ({}, set_all(RescaleSlope="0"), (), r"expected a RescaleSlope other than 0"),
-    "no pixels": ({}, delete("PixelData"), (), r"000.dcm: expected a DICOM image, but it cannot be read"),
+    "no pixels": ({}, delete("PixelData"), (), r"000.dcm: .*pixels"),
     "two slices": ({"shape": (6, 5, 2)}, set_all(SliceThickness="1.0"), (), r"two slices 2.5 mm apart do not show"),
     "one slice without thickness": (
         {"shape": (6, 5, 1)},
@@ -201,20 +190,20 @@ def test_axes_are_refused_for_dicom(tmp_path):
 
 
 def test_an_empty_folder_is_no_series(tmp_path):
-    with pytest.raises(InputError, match="expected a folder with a DICOM series, it holds nothing"):
+    with pytest.raises(ImageFormatError, match="expected a folder with a DICOM series, it holds nothing"):
         read_image(tmp_path)
 
 
 def test_a_folder_of_text_is_no_series(tmp_path):
     (tmp_path / "a.txt").write_text("hello")
-    with pytest.raises(InputError, match="it holds 1 files of other kinds"):
+    with pytest.raises(ImageFormatError, match="it holds 1 files of other kinds"):
         read_image(tmp_path)
 
 
 def test_a_cut_slice_is_named(tmp_path):
     paths = SeriesCase(shape=(30, 30, 4)).write(tmp_path)
     paths[2].write_bytes(paths[2].read_bytes()[:-900])
-    with pytest.raises(ImageFormatError, match=r"002.dcm: expected a DICOM image, but it cannot be read"):
+    with pytest.raises(ImageFormatError, match=r"002.dcm: .* \[truncated\]"):
         read_image(tmp_path)
 
 
@@ -229,11 +218,4 @@ def test_a_text_file_named_dcm_is_named(tmp_path):
     SeriesCase().write(tmp_path)
     (tmp_path / "x.dcm").write_text("hello")
     with pytest.raises(ImageFormatError, match=r"x.dcm: expected a DICOM file, got something else"):
-        read_image(tmp_path)
-
-
-def test_a_copy_of_a_slice_is_named(tmp_path):
-    paths = SeriesCase().write(tmp_path)
-    shutil.copy(paths[1], tmp_path / "copy.dcm")
-    with pytest.raises(ImageFormatError, match=r"same image is there twice: 001.dcm and copy.dcm"):
         read_image(tmp_path)

@@ -49,15 +49,13 @@ def test_the_mask_of_that_series_covers_the_same_place(data_dir):
 
 
 REFUSED = {
-    "ct_series_variable_tilt_spacing_GE": r"gantry tilt of 18\.5 degrees",
-    "bad_series/gantrytilting/001": "gantry tilt",
-    "bad_series/notavolume/001": "several slices lie at one position",
+    "ct_series_variable_tilt_spacing_GE": r"distance between slices varies from 1\.081 to 6\.999 mm",
+    "bad_series/notavolume/001": r"got a series of 4 \(acquisition\)",
     "bad_series/slicecount/001": "two slices 1 mm apart do not show",
     "bad_series/sliceincrement/001": r"slices are missing: 10 mm between .* 5 mm elsewhere",
-    "bad_series/sliceincrement/002": "gantry tilt",
-    "bad_series/sliceorientation/001": "several orientations",
+    "bad_series/sliceincrement/002": r"slices are missing: 1\.499 mm between .* 0\.7497 mm elsewhere",
+    "bad_series/sliceorientation/001": r"got a series of 2 \(orientation\)",
     "bad_series/sliceincrement": "expected one DICOM series, got 2",
-    "enhanced_multiframe/philips_enhanced_anatomical/dicom": "multi-frame DICOM is not read yet",
     "mr_convert_pairs/rgb/001": "expected grey values, got a colour picture",
     "rtstruct/rtutils_empty": r"without images of their own \(structure set\)",
 }

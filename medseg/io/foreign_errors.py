@@ -12,6 +12,9 @@ from medseg.errors import GeometryError, ImageFormatError, InputError, MedsegErr
 _LONGEST_CAUSE = 160
 """Characters of a foreign message that are handed on; some print whole headers."""
 
+_RUST_PANIC = "pyo3_runtime"
+"""Module of the exception of decoders written in Rust; it is no `Exception`, so that it would end the program."""
+
 
 @contextmanager
 def translated_errors(path: Path, *, expected: str, remedy: str) -> Iterator[None]:
@@ -50,6 +53,11 @@ def translated_errors(path: Path, *, expected: str, remedy: str) -> Iterator[Non
         raise ImageFormatError(message) from error
     except Exception as error:  # the border: decoders raise some twenty types on damaged files
         message = f"{path}: expected {expected}, but it cannot be read ({one_line(error)}). {remedy}"
+        raise ImageFormatError(message) from error
+    except BaseException as error:
+        if type(error).__module__ != _RUST_PANIC:
+            raise  # Ctrl-C and the like
+        message = f"{path}: expected {expected}, but its decoder failed. {remedy}"
         raise ImageFormatError(message) from error
 
 

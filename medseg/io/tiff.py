@@ -24,6 +24,7 @@ from medseg.io.label_values import compact
 from medseg.io.slices import check_slice_index, slice_of
 from medseg.io.stored_order import affine_of_axes, along_world_axes, channels_first, native
 from medseg.io.tiff_axes import TiffLayout, layout_of
+from medseg.io.tiff_directories import check_directories
 from medseg.io.tiff_spacing import WRITER_NAME, TiffGeometry, imagej_geometry, ome_geometry
 
 _REMEDY = "Open and save it again with the program it is from."
@@ -59,7 +60,7 @@ class TiffReader:
             array, image_axes = channels_first(native(array).astype(dtype, copy=False), layout.axes.replace("T", ""))
             photometric = getattr(tif.series[0].keyframe, "photometric", None)
         notes = list(metadata.notes)
-        if photometric is not None and photometric.name == "RGB" and array.shape[0] in {2, 4}:
+        if getattr(photometric, "name", "") == "RGB" and array.shape[0] in {2, 4}:
             array, note = without_opaque_alpha(array, name=path)
             notes.append(note)
         metadata = _with_notes(metadata, notes)
@@ -89,8 +90,6 @@ class TiffWriter:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    import tifffile
-
     complaints = _Complaints()
     logger = logging.getLogger("tifffile")
     logger.addHandler(complaints)
@@ -98,7 +97,7 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with (
             translated_errors(path, expected="a TIFF image", remedy=_REMEDY),
-            tifffile.TiffFile(path) as tif,
+            _file_with_pages(path) as tif,
         ):
             if not tif.series:
                 message = f"{path}: expected an image, but the TIFF holds no pages. {_REMEDY}"
@@ -109,6 +108,13 @@ def _opened(path: Path) -> Iterator[Any]:
     finally:
         logger.propagate = passes_on
         logger.removeHandler(complaints)
+
+
+def _file_with_pages(path: Path) -> Any:
+    import tifffile
+
+    check_directories(path)
+    return tifffile.TiffFile(path)
 
 
 class _Complaints(logging.Handler):

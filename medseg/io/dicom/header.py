@@ -114,6 +114,8 @@ def _read_by_pydicom(stream: BinaryIO, *, path: Path) -> FileHeader:
         if not all(keyword in header for keyword in _IDENTITY):
             message = f"{path}: expected a DICOM file, got something else. {_REMEDY}"
             raise ImageFormatError(message) from None
+    for element in header:  # pydicom converts a value when it is asked for; damaged ones have to show here
+        del element
     meta = getattr(header, "file_meta", {})
     if not header.get("SOPClassUID"):
         # A file cut off within its header is not an object without pixels: it may be a lost slice.

@@ -11,6 +11,7 @@ from medseg.errors import InputError, MedsegError
 from medseg.images import Image, ImageMetadata
 from medseg.io.base import ImageHeader, ReadRequest
 from medseg.io.dicom.signature import DICOM_SUFFIXES
+from medseg.io.foreign_errors import translated_errors
 from medseg.io.slices import slice_of
 from medseg.verdicts import Outcome, RefusedImageError, Verdict, settled
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:  # pydicom is imported when the first DICOM file is read, not 
     from medseg.io.dicom.judge import FolderJudgement, JudgedVolume
 
 Value = TypeVar("Value")
+_REMEDY = "Copy it again from its source."
 _UNITS = {"HU": "HU", "HU_MOD": "HU", "OD": "optical density", "MGML": "mg/ml", "PCT": "%"}
 """RescaleType -> unit of the values; the others (US, unspecified) name none."""
 _MOST_LISTED = 5
@@ -45,18 +47,20 @@ class DicomReader:
 
     def header(self, path: Path, request: ReadRequest) -> ImageHeader:
         """What the series says about itself, without its pixels."""
-        volume, verdicts = _chosen(path, request)
-        return _header_of(volume, verdicts, path=path)
+        with translated_errors(path, expected="a DICOM series", remedy=_REMEDY):
+            volume, verdicts = _chosen(path, request)
+            return _header_of(volume, verdicts, path=path)
 
     def read(self, path: Path, request: ReadRequest) -> Image:
         """The volume."""
         from medseg.io.dicom.filling import interpolated
         from medseg.io.dicom.pixels import volume_of
 
-        volume, verdicts = _chosen(path, request)
-        header = _header_of(volume, verdicts, path=path)
-        assembled = volume_of(volume.slices, dtype=header.dtype)
-        array = assembled.array if volume.places is None else interpolated(assembled.array, volume.places)
+        with translated_errors(path, expected="a DICOM series", remedy=_REMEDY):
+            volume, verdicts = _chosen(path, request)
+            header = _header_of(volume, verdicts, path=path)
+            assembled = volume_of(volume.slices, dtype=header.dtype)
+            array = assembled.array if volume.places is None else interpolated(assembled.array, volume.places)
         metadata = _with_verdicts(header.metadata, assembled.verdicts)
         image = Image(array[None], header.affine, axes="CXYZ", metadata=metadata)
         return image if request.slice_index is None else slice_of(image, request.slice_index)
@@ -69,12 +73,15 @@ def describe_series(path: Path) -> list[tuple[str, ImageHeader | MedsegError]]:
     """
     from medseg.io.dicom.judge import judge_folder
 
-    judgement = judge_folder(path)
+    with translated_errors(path, expected="a folder of DICOM files", remedy=_REMEDY):
+        judgement = judge_folder(path)
     entries: list[tuple[str, ImageHeader | MedsegError]] = []
     for volume in judgement.volumes:
         try:
             verdicts = settled(volume.verdicts, allow=frozenset())
-            entries.append((volume.key, _header_of(volume, (*verdicts, *_left_out(judgement, path=path)), path=path)))
+            with translated_errors(path, expected="a DICOM series", remedy=_REMEDY):
+                header = _header_of(volume, (*verdicts, *_left_out(judgement, path=path)), path=path)
+            entries.append((volume.key, header))
         except MedsegError as error:
             entries.append((volume.key, error))
     if not entries:

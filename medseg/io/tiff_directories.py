@@ -1,0 +1,51 @@
+"""Whether the chain of pages in a TIFF ends: readers follow it, and a damaged one can lead in circles for minutes."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from medseg.verdicts import Outcome, RefusedImageError, Verdict
+
+_BYTE_ORDERS = {b"II": "<", b"MM": ">"}
+_BIG = 43
+
+
+def check_directories(path: Path) -> None:
+    """Pass when the image file directories of a TIFF (TIFF 6.0, section 2; BigTIFF) lie beside each other in the file.
+
+    What is no TIFF, or a chain that is cut off, passes: the reader has better words for those.
+
+    Raises:
+        RefusedImageError: the directories together are larger than the file, so that some overlap or recur
+            ("circular-pages").
+    """
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        head = stream.read(16)
+        order = _BYTE_ORDERS.get(head[:2])
+        if order is None or len(head) < 16:
+            return
+        is_big = struct.unpack_from(order + "H", head, 2)[0] == _BIG
+        count_code, offset_code, entry_bytes = ("Q", "Q", 20) if is_big else ("H", "I", 12)
+        count_bytes, offset_bytes = struct.calcsize(count_code), struct.calcsize(offset_code)
+        (offset,) = struct.unpack_from(order + offset_code, head, 8 if is_big else 4)
+        walked = 0
+        while 0 < offset < size and walked <= size:
+            stream.seek(offset)
+            start = stream.read(count_bytes)
+            if len(start) < count_bytes:
+                return
+            length = count_bytes + entry_bytes * struct.unpack(order + count_code, start)[0]
+            walked += length + offset_bytes
+            if offset + length > size:
+                return
+            stream.seek(offset + length)
+            following = stream.read(offset_bytes)
+            if len(following) < offset_bytes:
+                return
+            (offset,) = struct.unpack(order + offset_code, following)
+    if walked > size:
+        cause = "its pages refer to each other in a circle or overlap"
+        verdict = Verdict(Outcome.REFUSE, "circular-pages", path, cause, "Copy or export it again")
+        raise RefusedImageError([verdict])

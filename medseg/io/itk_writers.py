@@ -19,6 +19,9 @@ from medseg.io.stored_order import in_order_of
 
 _LEVEL = 1
 """Compression level: higher ones take several times as long for some percent."""
+_SIZE_FIELD = "CompressedDataSize = "
+_SIZE_DIGITS = 15
+"""ITK returns memory it has not set, and no error, where this field is missing; it is filled in at the end."""
 _NRRD_TYPES = {
     "i1": "int8",
     "u1": "uint8",
@@ -152,6 +155,7 @@ def _write_meta(volume: _Volume, path: Path) -> None:
         "BinaryData = True",
         "BinaryDataByteOrderMSB = False",
         "CompressedData = True",
+        f"{_SIZE_FIELD}{0:0{_SIZE_DIGITS}d}",
         f"TransformMatrix = {_joined(affine.direction.T.ravel())}",
         f"Offset = {_joined(affine.origin_mm)}",
         *([f"ElementSpacing = {_joined(affine.spacing_mm)}"] if volume.spacing_is_known else []),
@@ -160,12 +164,16 @@ def _write_meta(volume: _Volume, path: Path) -> None:
         f"ElementType = {_META_TYPES[_code(volume)]}",
         "ElementDataFile = LOCAL",
     ]
+    header = ("\n".join(lines) + "\n").encode("ascii")
     packer = zlib.compressobj(level=_LEVEL)
     with path.open("wb") as stream:
-        stream.write(("\n".join(lines) + "\n").encode("ascii"))
+        stream.write(header)
         for plane in volume.planes():
             stream.write(packer.compress(plane))
         stream.write(packer.flush())
+        num_bytes = stream.tell() - len(header)
+        stream.seek(header.index(_SIZE_FIELD.encode("ascii")) + len(_SIZE_FIELD))
+        stream.write(f"{num_bytes:0{_SIZE_DIGITS}d}".encode("ascii"))
 
 
 def _code(volume: _Volume) -> str:

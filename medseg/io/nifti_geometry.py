@@ -19,6 +19,8 @@ _PLACED_DIFFERENTLY = 0.1
 _SIZE_DISAGREES = 0.01
 _ODD_SPACING_MM = (1e-6, 100.0)
 _LARGEST_QUATERNION = 1.01
+_HALF_TURN = 3 * float(np.finfo(np.float32).eps)
+"""Square of the unwritten first quaternion number below which it is the rounding of the other three."""
 _RIGHT_ONE = "Find out which is right and set both to it"
 
 
@@ -123,8 +125,9 @@ def _qform(header: NiftiHeader, judge: _Judge, *, sizes: NDArray[np.float64]) ->
     if not np.isfinite([*vector, *offset, qfac]).all() or square > _LARGEST_QUATERNION:
         judge.flag("damaged-qform", "the file's qform is damaged and was left out")
         return None
-    b, c, d = vector / np.sqrt(max(square, 1.0))
-    a = np.sqrt(max(1.0 - square, 0.0))
+    is_half_turn = 1.0 - square < _HALF_TURN
+    b, c, d = vector / np.sqrt(square) if is_half_turn else vector
+    a = 0.0 if is_half_turn else np.sqrt(1.0 - square)
     rotation = np.array(
         [
             [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],

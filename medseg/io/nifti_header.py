@@ -105,13 +105,19 @@ def is_nifti(start: bytes) -> bool:
     return start[344:347] in {b"n+1", b"ni1"} or start[4:7] in {b"n+2", b"ni2"}
 
 
+def is_image_of_pair(path: Path) -> bool:
+    """Whether a file is, by its name and that of a file beside it, the .img of a .hdr/.img pair."""
+    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    return plain.suffix.lower() == ".img" and _partner_if_there(plain) is not None
+
+
 def read_header(path: Path) -> NiftiHeader:
     """The header of the file at `path`, or of its partner where that is the .img of a pair.
 
     Raises:
         RefusedImageError: it is no NIfTI header, a damaged one, or one of an image that medseg does not take.
     """
-    place = _partner(path) if ".img" in path.suffixes[-2:] or path.suffix.lower() == ".img" else path
+    place = _partner(path) if is_image_of_pair(path) else path
     start, packing = unpacked_start(place, num_bytes=544)
     fields = _record(start, path=path)
     verdicts: list[Verdict] = []
@@ -216,14 +222,17 @@ def _scaling(fields: np.void, *, path: Path, verdicts: list[Verdict]) -> tuple[f
 
 def _partner(path: Path) -> Path:
     """The other file of a .hdr/.img pair, packed or not, in either case of letters."""
-    packed = path.suffix.lower() == ".gz"
-    plain = path.with_suffix("") if packed else path
-    wanted = _PARTNERS.get(plain.suffix.lower())
-    if wanted is not None:
-        for suffix in (wanted, wanted.upper()):
-            for ending in ("", ".gz", ".GZ"):
-                candidate = plain.with_suffix(suffix + ending)
-                if candidate.is_file():
-                    return candidate
-    cause = f"expected the other file of its pair, {plain.with_suffix(wanted or '.img').name}, beside it"
-    refuse(path, "no-data-file", cause, "Copy both files to one folder")
+    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    found = _partner_if_there(plain)
+    if found is None:
+        name = plain.with_suffix(_PARTNERS.get(plain.suffix.lower(), ".img")).name
+        cause = f"expected the other file of its pair, {name}, beside it"
+        refuse(path, "no-data-file", cause, "Copy both files to one folder")
+    return found
+
+
+def _partner_if_there(plain: Path) -> Path | None:
+    wanted = _PARTNERS.get(plain.suffix.lower(), "")
+    endings = [f"{suffix}{packed}" for suffix in (wanted, wanted.upper()) for packed in ("", ".gz", ".GZ")]
+    candidates = [plain.with_suffix(ending) for ending in endings if wanted]
+    return next((candidate for candidate in candidates if candidate.is_file()), None)

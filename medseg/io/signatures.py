@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from medseg.io.nifti_header import is_nifti
+from medseg.io.nifti_header import is_image_of_pair, is_nifti
 from medseg.io.stored_numbers import Packing, unpacked_start
 
 _NUM_BYTES = 544
@@ -28,7 +28,7 @@ def formats_by_content(path: Path) -> tuple[str, ...]:
         start, packing = unpacked_start(path, num_bytes=_NUM_BYTES)
     except OSError:
         return ()
-    if is_nifti(start):
+    if is_nifti(start) or is_image_of_pair(path):
         return ("nifti",)
     if packing is not Packing.PLAIN:
         return ()

@@ -117,13 +117,12 @@ def _read_by_pydicom(stream: BinaryIO, *, path: Path) -> FileHeader:
     for element in header:  # pydicom converts a value when it is asked for; damaged ones have to show here
         del element
     meta = getattr(header, "file_meta", {})
-    if not header.get("SOPClassUID"):
+    kind = str(header.get("SOPClassUID", "") or meta.get("MediaStorageSOPClassUID", ""))
+    if not {"SOPClassUID", "Rows"} & set(header.dir()) and kind != MediaStorageDirectoryStorage:
         # A file cut off within its header is not an object without pixels: it may be a lost slice.
-        kind = meta.get("MediaStorageSOPClassUID", "")
-        if kind != MediaStorageDirectoryStorage:
-            message = f"{path}: expected a DICOM file that says what it holds, and its header ends before. {_REMEDY}"
-            raise ImageFormatError(message)
-        header.SOPClassUID = kind
+        message = f"{path}: expected a DICOM file that says what it holds, and its header ends before. {_REMEDY}"
+        raise ImageFormatError(message)
+    header.SOPClassUID = kind  # some anonymisers empty it and leave it in the meta information
     is_implicit, is_little = header.original_encoding
     stated = str(meta.get("TransferSyntaxUID", ""))
     guessed = ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
@@ -170,7 +169,7 @@ def _header_in(data: bytes, *, size: int) -> FileHeader | None:
             return None
         is_implicit = syntax == ImplicitVRLittleEndian
         raw, at, is_at_pixels = _elements(data, start, is_implicit=is_implicit)
-        if not is_at_pixels or _SOP_CLASS not in raw:
+        if not is_at_pixels or not raw[_SOP_CLASS][1]:
             return None
         elements = {_WANTED[tag][0]: _value(_WANTED[tag][1], *pair) for tag, pair in raw.items()}
     except (struct.error, ValueError, LookupError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -76,6 +77,7 @@ def _short(path: Path, root: Path) -> str:
 def _below(description: ImageDescription, *, show_uid: bool) -> tuple[str, ...]:
     """What does not fit into a row: the series, the reason of a refusal (without the path again), the notes."""
     series = (f"series {description.series_uid}",) if show_uid else ()
-    problem = description.problem.removeprefix(f"{description.path}: ").replace(str(description.path), "the file")
+    problem = description.problem.removeprefix(f"{description.path}: ").replace(f"{description.path}{os.sep}", "")
+    problem = problem.replace(str(description.path), "the file")
     notes = tuple(f"note: {note}" for note in description.notes)
     return (*series, *((problem,) if problem else ()), *notes)

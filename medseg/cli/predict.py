@@ -11,7 +11,8 @@ from medseg.errors import InputError
 
 if TYPE_CHECKING:
     from medseg.images import Image
-    from medseg.inference import Prediction
+    from medseg.inference import Prediction, Predictor
+    from medseg.io import InputImage
 
 
 def predict(
@@ -21,12 +22,16 @@ def predict(
     ],
     output: Annotated[Path, typer.Option(help="Mask file, or a folder for several inputs.")],
     format_: Annotated[
-        str | None, typer.Option("--format", help="Format of masks in a folder: nii.gz, nii, tif or png.")
+        str | None,
+        typer.Option("--format", help="Format of masks in a folder: nii.gz, nii, tif, png, ome.zarr or dcm (SEG)."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     axes: Annotated[str | None, typer.Option(help="Axes of a file that does not state them, ZYX for example.")] = None,
     series: Annotated[
-        str | None, typer.Option(metavar="UID", help="Series to take from a folder with several DICOM series.")
+        str | None, typer.Option(metavar="UID", help="The one volume to take from a DICOM folder with several.")
+    ] = None,
+    allow: Annotated[
+        list[str] | None, typer.Option(metavar="CODE", help="Take images in spite of this refusal; may be repeated.")
     ] = None,
     probabilities: Annotated[
         Path | None, typer.Option(help="Also write the class probabilities to this file (one input only).")
@@ -37,23 +42,25 @@ def predict(
 ) -> None:
     """Segment images with a trained model; the mask lies on the input's own grid.
 
-    Of a folder, its image files are taken, each an image of its own, or, where it holds none, its DICOM series.
+    Of a folder, each image file and each volume of a DICOM series is an image of its own.
 
     Example: [bold]medseg predict em-membranes slice.png --output mask.png[/bold]
+
+    Example: [bold]medseg predict ct-phantom-lesions CT_FOLDER --output mask.dcm[/bold]
     """
     from medseg.inference import load_model
     from medseg.io import read_image, write_image, write_label_map
 
-    inputs = [source for entry in inputs for source in _images_of(entry)]
-    targets = _targets(inputs, output, format_)
-    _check_inputs_are_kept(inputs, [*targets, *filter(None, (probabilities, overlay))])
-    if len(inputs) > 1 and (probabilities or overlay):
-        message = f"--probabilities and --overlay take one input, got {len(inputs)}. Run them one by one."
+    images = [image for entry in inputs for image in _images_of(entry, series=series, allow=allow or [])]
+    targets = _targets(images, output, format_)
+    _check_inputs_are_kept(images, [*targets, *filter(None, (probabilities, overlay))])
+    if len(images) > 1 and (probabilities or overlay):
+        message = f"--probabilities and --overlay take one input, got {len(images)}. Run them one by one."
         raise InputError(message)
     predictor = load_model(model, device=device)
-    for source, target in zip(inputs, targets, strict=True):
-        image = read_image(source, axes=axes, series_uid=series)
-        prediction = _predict_with_progress(predictor, image, source, with_probabilities=probabilities is not None)
+    for source, target in zip(images, targets, strict=True):
+        image = read_image(source.path, axes=axes, series_uid=source.series_uid, allow=allow or ())
+        prediction = _predict_with_progress(predictor, image, source.name, with_probabilities=probabilities is not None)
         write_label_map(prediction.label_map, target, source=image)
         if probabilities is not None and prediction.probabilities is not None:
             write_image(prediction.probabilities, probabilities)
@@ -65,10 +72,10 @@ def predict(
     typer.echo(predictor.manifest.notice, err=True)
 
 
-def _predict_with_progress(predictor, image: Image, source: Path, *, with_probabilities: bool) -> Prediction:  # noqa: ANN001
+def _predict_with_progress(predictor: Predictor, image: Image, name: str, *, with_probabilities: bool) -> Prediction:
     from medseg.cli.output import progress
 
-    with progress(source.name) as update:
+    with progress(name) as update:
         return predictor.predict(image, with_probabilities=with_probabilities, progress=update)
 
 
@@ -80,33 +87,27 @@ def _print_result(target: Path, prediction: Prediction) -> None:
         typer.echo(f"note: {note}", err=True)
 
 
-def _images_of(source: Path) -> list[Path]:
-    """The images of an input: itself, or the image files of a folder that is more than one DICOM series."""
-    from medseg.io import list_inputs
+def _images_of(source: Path, *, series: str | None, allow: list[str]) -> list[InputImage]:
+    from medseg.io import InputImage, list_images
 
-    if not source.is_dir():
-        return [source]
-    found = list_inputs(source)
-    return found if any(path.is_file() for path in found) else [source]
+    return [InputImage(source, series)] if series is not None else list_images(source, allow=allow)
 
 
-def _targets(inputs: list[Path], output: Path, format_: str | None) -> list[Path]:
-    """The mask file of each input."""
-    from medseg.io import case_name
+def _targets(images: list[InputImage], output: Path, format_: str | None) -> list[Path]:
+    """The mask file of each image."""
     from medseg.io.dispatch import reader_of
     from medseg.io.mask_format import MASK_FORMATS, check_mask_format, mask_format
 
     check_mask_format(format_)
     is_file_name = output.name.lower().endswith(tuple(f".{suffix}" for suffix in (*MASK_FORMATS, "tiff")))
-    if is_file_name and not output.is_dir():
-        if len(inputs) == 1:
-            return [output]
-        message = f"--output {output}: expected a folder for {len(inputs)} inputs, got the name of a mask file."
-        raise InputError(message)
-    if output.suffix and not output.is_dir() and len(inputs) == 1:
+    if is_file_name and not (output.is_dir() and not output.name.lower().endswith(".zarr")):
+        _check_one(images, output)
+        return [output]
+    if output.suffix and not output.is_dir() and len(images) == 1:
         message = f"--output {output}: masks are written as {', '.join(MASK_FORMATS)}. Choose one of these suffixes."
         raise InputError(message)
-    names = [f"{case_name(path)}.{mask_format(format_, image_format=reader_of(path).format)}" for path in inputs]
+    suffixes = [mask_format(format_, image_format=reader_of(image.path).format) for image in images]
+    names = [f"{image.name}.{suffix}" for image, suffix in zip(images, suffixes, strict=True)]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
         message = f"several inputs would be written as {output / doubled[0]}. Rename them or run them one by one."
@@ -114,9 +115,21 @@ def _targets(inputs: list[Path], output: Path, format_: str | None) -> list[Path
     return [output / name for name in names]
 
 
-def _check_inputs_are_kept(inputs: list[Path], targets: list[Path]) -> None:
+def _check_one(images: list[InputImage], output: Path) -> None:
+    if len(images) == 1:
+        return
+    keys = [image.series_uid for image in images if image.series_uid is not None]
+    way_out = f" Or choose one with --series: {', '.join(keys[:5])}." if keys else ""
+    message = (
+        f"--output {output}: expected a folder for {len(images)} images, got the name of a mask file. "
+        f"Give a folder.{way_out}"
+    )
+    raise InputError(message)
+
+
+def _check_inputs_are_kept(images: list[InputImage], targets: list[Path]) -> None:
     """Pass unless a result would be written over an image."""
-    ours = {path.resolve() for path in inputs}
+    ours = {file.resolve() for image in images for file in (image.path, *image.files)}
     for target in targets:
         if target.resolve() in ours:
             message = f"{target}: the result would be written over the image itself. Choose another --output."

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from medseg.io.foreign_errors import check_exists
-from medseg.io.listing import is_dicom, list_inputs
+from medseg.io.listing import case_name, is_dicom, list_inputs
+
+_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,21 @@ class InputImage:
     series_uid: str | None = None
     files: tuple[Path, ...] = ()
     shares_folder: bool = False
+
+    @property
+    def mark(self) -> str:
+        """What tells the volumes of one folder apart in names of results; empty where there is one.
+
+        Eight digits made from the key, not the key itself: a UID says where and when a patient was scanned.
+        """
+        if not self.shares_folder:
+            return ""
+        return hashlib.sha256((self.series_uid or "").encode()).hexdigest()[:_DIGITS]
+
+    @property
+    def name(self) -> str:
+        """What results of this image are called: its file or folder without suffix, and the mark where there is one."""
+        return "__".join(filter(None, (case_name(self.path), self.mark)))
 
 
 def list_images(folder: str | Path, *, allow: Collection[str] = ()) -> list[InputImage]:

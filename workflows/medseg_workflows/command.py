@@ -17,7 +17,8 @@ def batch(
         str | None, typer.Option(help="Address of a running Dask scheduler to use, not processes of this machine.")
     ] = None,
     format_: Annotated[
-        str | None, typer.Option("--format", help="Format of the masks: nii.gz, nii, tif or png; else like the input.")
+        str | None,
+        typer.Option("--format", help="nii.gz, nii, tif, png, ome.zarr or dcm (SEG); else like the input."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     allow: Annotated[

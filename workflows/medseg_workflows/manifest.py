@@ -11,8 +11,6 @@ from pathlib import Path
 from medseg.io import InputImage, case_name, list_images
 
 _CHUNK_BYTES = 1 << 20
-_DIGITS = 8
-"""Of the name of a volume that shares its folder with others."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,4 @@ def _case_name(image: InputImage, root: Path, *, keep_suffix: bool) -> str:
     parts = list(relative.parts) or [image.path.resolve().name]
     if image.path.is_file() and not keep_suffix:
         parts[-1] = case_name(image.path)
-    if image.shares_folder:
-        # Made from the UID, not of it: a UID tells where and when a patient was scanned.
-        parts.append(hashlib.sha256((image.series_uid or "").encode()).hexdigest()[:_DIGITS])
-    return "__".join(parts)
+    return "__".join(filter(None, (*parts, image.mark)))

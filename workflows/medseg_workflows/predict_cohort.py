@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from medseg import __version__
 from medseg.errors import MedsegError
 from medseg.files import remove_leftovers, write_text_atomically
+from medseg.io.base import ReadRequest
+from medseg.io.isolated import ReadingLimits, read_isolated
 from medseg.io.mask_format import mask_format
 from medseg_workflows.ledger import DONE, FAILED, CaseRecord
 from medseg_workflows.manifest import CaseJob, content_hash
@@ -31,12 +33,14 @@ class PredictionSettings:
         weights_sha256: checksum of its weights.
         mask_format: suffix of the mask; None is like the input.
         device: auto, cpu, cuda or mps.
+        reading: what reading one image may cost; it decides whether there is a result, not which.
     """
 
     model: Path
     weights_sha256: str
     mask_format: str | None
     device: str
+    reading: ReadingLimits = field(default_factory=ReadingLimits)
 
     def key(self, job: CaseJob) -> str:
         """SHA-256 over the image's content, the weights and the settings."""
@@ -82,9 +86,9 @@ def _predictor(model: Path, device: str) -> Predictor:
 
 
 def _predict(job: CaseJob, settings: PredictionSettings) -> tuple[Image, Prediction]:
-    from medseg.io import read_image
-
-    image = read_image(job.source, series_uid=job.series_uid, allow=job.allow)
+    # In a child process: a decoder that hangs, crashes or eats memory costs this case and not the worker.
+    request = ReadRequest(series_uid=job.series_uid, allow=frozenset(job.allow))
+    image = read_isolated(job.source, request, limits=settings.reading)
     return image, _predictor(settings.model, settings.device).predict(image)
 
 

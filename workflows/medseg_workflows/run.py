@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from medseg.errors import InputError
 from medseg.files import write_text_atomically
+from medseg.io.budget import current_budget
+from medseg.io.isolated import DEFAULT_SECONDS, ReadingLimits
 from medseg.io.mask_format import check_mask_format
 from medseg_workflows.batch_report import write_batch_report
 from medseg_workflows.cluster import ClusterPlan, connect
@@ -37,6 +39,7 @@ class BatchPlan:
         device: auto, cpu, cuda or mps.
         resume: keep what is done and unchanged.
         allow: codes of refusals that the user overrules.
+        max_read_seconds: after which the reading of one image is given up.
         cluster: where cases run.
     """
 
@@ -47,6 +50,7 @@ class BatchPlan:
     device: str = "auto"
     resume: bool = False
     allow: tuple[str, ...] = ()
+    max_read_seconds: float = DEFAULT_SECONDS
     cluster: ClusterPlan = field(default_factory=ClusterPlan)
 
 
@@ -119,7 +123,14 @@ def _settings(plan: BatchPlan) -> PredictionSettings:
     from medseg.inference import find_model, read_manifest
 
     folder = find_model(plan.model)
-    return PredictionSettings(folder.resolve(), read_manifest(folder).weights_sha256, plan.mask_format, plan.device)
+    sha256 = read_manifest(folder).weights_sha256
+    return PredictionSettings(folder.resolve(), sha256, plan.mask_format, plan.device, _reading_limits(plan))
+
+
+def _reading_limits(plan: BatchPlan) -> ReadingLimits:
+    """The workers of this machine share its memory; those of a cluster each ask their own."""
+    share = None if plan.cluster.scheduler is not None else current_budget().max_bytes // max(1, plan.cluster.workers)
+    return ReadingLimits(plan.max_read_seconds, share)
 
 
 def _is_kept(job: CaseJob, earlier: dict[str, CaseRecord], settings: PredictionSettings, output: Path) -> bool:

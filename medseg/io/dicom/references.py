@@ -86,6 +86,7 @@ def source_slices(image: Image) -> SourceSlices:
         (first.study_uid, "no-study-uid", "a Study Instance UID"),
         (first.frame_of_reference_uid, "no-frame-of-reference", "a Frame of Reference UID"),
         (all(one.sop_instance_uid for one in slices), "no-instance-uid", "a SOP Instance UID in each file"),
+        (all(one.sop_class_uid for one in slices), "no-class-uid", "a SOP Class UID in each file"),
         (first.series_uid, "no-series-uid", "a Series Instance UID"),
     ):
         if not value:

@@ -85,6 +85,7 @@ def write_segmentation(
         dataset = _dataset(pixels, descriptions, slices, kind=kind, keep_empty_frames=keep_empty_frames)
         if made_by is None:
             _leave_algorithm_open(dataset)
+        dataset.ContentCreatorName = ""  # must be there, and no person made it
         complete_references(dataset, slices)
     with atomic_path(final) as temporary:
         dataset.save_as(temporary, enforce_file_format=True)

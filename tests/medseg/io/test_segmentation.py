@@ -244,10 +244,14 @@ def test_a_source_that_is_no_dicom_is_refused(tmp_path, source):
         write_segmentation(labelled(source), tmp_path / "seg.dcm", source=plain)
 
 
-def test_a_series_without_a_frame_of_reference_is_refused(tmp_path):
-    SeriesCase().write(tmp_path / "series", change=lambda ds, k: delattr(ds, "FrameOfReferenceUID"))
+@pytest.mark.parametrize(
+    ("keyword", "code"),
+    [("FrameOfReferenceUID", "no-frame-of-reference"), ("StudyInstanceUID", "no-study-uid")],
+)
+def test_a_series_without_the_uids_that_must_be_repeated_is_refused(keyword, code, tmp_path):
+    SeriesCase().write(tmp_path / "series", change=lambda ds, k: setattr(ds, keyword, ""))
     source = read_image(tmp_path / "series")
-    with pytest.raises(RefusedImageError, match=r"Frame of Reference UID .* \[no-frame-of-reference\]"):
+    with pytest.raises(RefusedImageError, match=rf"must repeat, and there is none \[{code}\]"):
         written(tmp_path, source)
 
 

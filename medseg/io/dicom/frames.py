@@ -20,7 +20,7 @@ from medseg.io.dicom.codecs import NATIVE, codestream_size, decoder_of
 from medseg.io.dicom.elements import refuse
 from medseg.io.dicom.guarded import guarded_dcmread
 from medseg.io.dicom.pixel_bytes import check_length, check_pixel_bytes, frame_bytes
-from medseg.io.dicom.rle import check_rle
+from medseg.io.dicom.rle import unpacked_rle
 from medseg.io.dicom.slice_header import SliceHeader
 from medseg.io.foreign_errors import translated_errors
 from medseg.verdicts import RefusedImageError
@@ -75,11 +75,7 @@ def _decoded(decoder: Decoder, dataset: Any, one: SliceHeader) -> NDArray:
     index = (one.frame or 1) - 1
     try:
         with translated_errors(one.path, expected="pixels that can be decoded", remedy=f"{_COPY_AGAIN}."):
-            if one.transfer_syntax in NATIVE:
-                check_length(one, len(dataset.PixelData))
-            else:
-                _check_frame(dataset, one, index=index)
-            pixels, _ = decoder.as_array(dataset, index=index, raw=True)
+            pixels = _pixels(decoder, dataset, one, index=index)
     except RefusedImageError:
         raise
     except ImageFormatError:
@@ -95,16 +91,18 @@ def _decoded(decoder: Decoder, dataset: Any, one: SliceHeader) -> NDArray:
     return np.array(pixels, dtype=one.stored_type)
 
 
-def _check_frame(dataset: Any, one: SliceHeader, *, index: int) -> None:
-    """Pass when the compressed frame has the size that the header states: swapped sides would decode to a picture."""
-    count = int(dataset.get("NumberOfFrames", None) or 1)
-    frame = get_frame(dataset.PixelData, index, number_of_frames=count, extended_offsets=_offsets(dataset))
-    if one.transfer_syntax == RLELossless:
-        check_rle(frame, rows=one.rows, columns=one.columns, num_segments=one.bits_allocated // 8)
-        return
-    size = codestream_size(frame)
-    if size is not None and size != (one.rows, one.columns):
-        _refuse_size(one, size)
+def _pixels(decoder: Decoder, dataset: Any, one: SliceHeader, *, index: int) -> NDArray:
+    if one.transfer_syntax in NATIVE:
+        check_length(one, len(dataset.PixelData))
+    else:
+        count = int(dataset.get("NumberOfFrames", None) or 1)
+        frame = get_frame(dataset.PixelData, index, number_of_frames=count, extended_offsets=_offsets(dataset))
+        if one.transfer_syntax == RLELossless:
+            return unpacked_rle(frame, rows=one.rows, columns=one.columns, dtype=one.stored_type)
+        size = codestream_size(frame)
+        if size is not None and size != (one.rows, one.columns):  # swapped sides would decode to a picture
+            _refuse_size(one, size)
+    return decoder.as_array(dataset, index=index, raw=True)[0]
 
 
 def _offsets(dataset: Any) -> tuple[bytes, bytes] | None:

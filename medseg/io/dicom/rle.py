@@ -1,53 +1,65 @@
-"""Run-length coded frames (PS3.5 Annex G), walked before a decoder sees them.
+"""Run-length coded frames (PS3.5 Annex G).
 
-A frame states no size of its own, so that wrong rows or columns go unnoticed; and the decoder in Rust ends the process'
-patience with a panic, no ordinary exception, where runs and size disagree.
+Unpacked here: a frame states no size of its own, and decoders fill up or cut off where runs and size disagree, or end
+in a panic of their language that is no ordinary exception.
 """
 
 from __future__ import annotations
 
 import struct
 
+import numpy as np
+from numpy.typing import NDArray
+
 _HEADER_BYTES = 64
 _NO_RUN = 128
 
 
-def check_rle(frame: bytes, *, rows: int, columns: int, num_segments: int) -> None:
-    """Pass when a frame unpacks to one byte a pixel in each of its segments.
+def unpacked_rle(frame: bytes, *, rows: int, columns: int, dtype: np.dtype) -> NDArray:
+    """(rows, columns) stored values of one frame with one sample a pixel.
 
     Args:
         frame: one compressed frame.
         rows: pixels down.
         columns: pixels across.
-        num_segments: bytes a pixel.
+        dtype: of the stored values, in the machine's byte order.
 
     Raises:
-        ValueError: it does not.
+        ValueError: its segments are not one a byte of a pixel, or do not unpack to one byte a pixel.
+        struct.error: it is shorter than its header.
     """
     stated, *offsets = struct.unpack_from("<16I", frame)
-    starts = offsets[:num_segments]
-    if stated != num_segments or starts[0] != _HEADER_BYTES or starts != sorted(set(starts)):
+    starts = offsets[: dtype.itemsize]
+    if stated != dtype.itemsize or starts[0] != _HEADER_BYTES or starts != sorted(set(starts)):
         message = "segments do not fit the bits of a pixel"
         raise ValueError(message)
-    for start, end in zip(starts, [*starts[1:], len(frame)], strict=True):
-        surplus = _unpacked_length(frame[start:end], wanted=rows * columns) - rows * columns
-        if not 0 <= surplus < columns:
+    planes = np.empty((rows, columns, dtype.itemsize), dtype=np.uint8)
+    for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(frame)], strict=True)):
+        unpacked = _unpacked_segment(frame[start:end], wanted=rows * columns)
+        if not 0 <= len(unpacked) - rows * columns < columns:
             message = "runs do not fit rows and columns"
             raise ValueError(message)
+        plane = np.frombuffer(unpacked, dtype=np.uint8, count=rows * columns)
+        planes[:, :, number] = plane.reshape(rows, columns)
+    # The most significant byte comes first.
+    values: NDArray = planes.view(dtype.newbyteorder(">"))[:, :, 0]
+    return values.astype(dtype)
 
 
-def _unpacked_length(segment: bytes, *, wanted: int) -> int:
-    """Bytes that the runs of a segment make; -1 where a run within the first `wanted` of them lacks its bytes."""
-    length, at, end = 0, 0, len(segment)
-    while at < end:
+def _unpacked_segment(segment: bytes, *, wanted: int) -> bytearray:
+    """The bytes that the runs make; no more than a run beyond twice the `wanted` ones."""
+    unpacked = bytearray()
+    at, end = 0, len(segment)
+    while at < end and len(unpacked) <= 2 * wanted:
         code = segment[at]
-        if code == _NO_RUN:
+        if code < _NO_RUN:
+            if at + code + 2 > end:
+                break  # A zero may fill the segment to an even length; it looks like the start of a run.
+            unpacked += segment[at + 1 : at + code + 2]
+            at += code + 2
+        elif code > _NO_RUN:
+            unpacked += segment[at + 1 : at + 2] * (257 - code)
+            at += 2
+        else:
             at += 1
-            continue
-        run, taken = (257 - code, 2) if code > _NO_RUN else (code + 1, code + 2)
-        if at + taken > end:
-            # One zero may fill the last segment to an even length; it looks like the start of a run.
-            return length if length >= wanted else -1
-        length += run
-        at += taken
-    return length
+    return unpacked

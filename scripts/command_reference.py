@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 TARGET = Path(__file__).parents[1] / "docs" / "reference" / "command-line.md"
-VERBS = tuple("demo doctor info datasets models train predict evaluate batch report deidentify".split())
+VERBS = (
+    *("demo", "doctor", "info", "datasets", "models", "train", "predict", "evaluate", "batch", "report"),
+    "deidentify",
+)
 PLAIN = {**os.environ, "COLUMNS": "96", "TERM": "dumb", "NO_COLOR": "1"}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from medseg.errors import MedsegError
 from medseg.io.dicom.candidates import Candidates, candidates_in
 from medseg.io.dicom.header import FileHeader, read_header
+from medseg.io.dicom.plain_values import shown_uid
 from medseg.io.foreign_errors import translated_errors
 from medseg.verdicts import Outcome, RefusedImageError, Verdict
 
@@ -63,7 +64,7 @@ class DicomFile:
     @property
     def series_uid(self) -> str:
         """Series Instance UID; empty where the file has none."""
-        return str(self.header.get("SeriesInstanceUID", "") or "")
+        return shown_uid(str(self.header.get("SeriesInstanceUID", "") or ""))
 
 
 @dataclass(frozen=True)

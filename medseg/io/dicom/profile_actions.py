@@ -100,6 +100,16 @@ _EMPTY_SEQUENCES = frozenset(
 _NOT_SHIFTED = frozenset({"PatientBirthDate", "PatientBirthTime"})
 _DATE_VRS = frozenset({"DA", "DT", "TM"})
 _TEXT_VRS = frozenset({"AE", "LO", "LT", "SH", "ST", "UC", "UR", "UT"})
+_PIXEL_GROUP = 0x0028
+_INTEGER_VRS = frozenset({"US", "SS", "UL", "SL"})
+"""Which of them an element has, files do not agree on."""
+_FORMS = {
+    "CS": re.compile(rb"[A-Za-z0-9_ .+-]{0,16}"),
+    "DS": re.compile(rb"[-+0-9.eE ]{0,32}|[-+]?(?i:nan|inf)"),
+    "IS": re.compile(rb"[-+0-9.]{0,16}"),
+    "UI": re.compile(rb"[0-9.]{0,128}"),
+}
+"""What a value of a text representation looks like where it is no free text (PS3.5 table 6.2-1)."""
 _LONGEST_DATE = {"DA": 8, "DT": 26}
 
 
@@ -135,7 +145,12 @@ def _walk(dataset: Dataset, rules: Rules, changes: Changes) -> None:
 def _act(dataset: Dataset, tag: BaseTag, rules: Rules, changes: Changes) -> None:
     keyword, vr = keyword_for_tag(tag), _vr_of(dataset, tag)
     action = _action_of(keyword, vr)
-    if action is Action.K and vr not in _TEXT_VRS and vr != "SQ":
+    if action is Action.K and not _is_of_its_kind(dataset, tag, vr):
+        del dataset[tag]  # text in the place of a number or a code: nobody knows what it says
+        changes.done["cleaned"].add(keyword)
+        return
+    is_text = vr in _TEXT_VRS or (vr == "CS" and tag.group != _PIXEL_GROUP)
+    if action is Action.K and not is_text and vr != "SQ":
         return  # not parsed: written byte for byte as it came
     element = dataset[tag]
     if rules.shift_days is not None and vr in _DATE_VRS and keyword not in _NOT_SHIFTED:
@@ -144,7 +159,7 @@ def _act(dataset: Dataset, tag: BaseTag, rules: Rules, changes: Changes) -> None
             element.value = shifted
             changes.done["shifted"].add(keyword)
             return
-    if action is Action.K and vr in _TEXT_VRS and _shows_identity(element, rules.identity):
+    if action is Action.K and is_text and _shows_identity(element, rules.identity):
         action = Action.C
     done = _ACTIONS[action](dataset, element, rules)
     if done:
@@ -157,6 +172,21 @@ def _act(dataset: Dataset, tag: BaseTag, rules: Rules, changes: Changes) -> None
 def _vr_of(dataset: Dataset, tag: BaseTag) -> str:
     stated = dataset.get_item(tag).VR
     return str(stated) if stated not in {None, "", "UN"} else str(dictionary_VR(tag))
+
+
+def _is_of_its_kind(dataset: Dataset, tag: BaseTag, vr: str) -> bool:
+    """Whether the element has the value representation of the dictionary and, a number or code in text, is one."""
+    known = dictionary_VR(tag)
+    if vr not in {known, *known.split(" or ")} and not {vr, known} <= _INTEGER_VRS:
+        return False
+    form = _FORMS.get(vr)
+    if form is None:
+        return True
+    value = dataset.get_item(tag).value
+    raw = value if isinstance(value, bytes) else str("" if value is None else value).encode()
+    if isinstance(value, MultiValue | list):
+        raw = b"\\".join(str(part).encode() for part in value)
+    return all(form.fullmatch(part.strip(b" \0")) for part in raw.split(b"\\"))
 
 
 def _action_of(keyword: str, vr: str) -> Action:

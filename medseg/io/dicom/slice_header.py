@@ -23,6 +23,7 @@ from medseg.io.dicom.elements import (
     whole_or_none,
 )
 from medseg.io.dicom.header import FileHeader, PixelPlace
+from medseg.io.dicom.plain_values import shown_modality
 
 DIRECTION_LENGTH_TOLERANCE = 1e-3
 """How far the length of a direction may be from 1: some scanners write four digits."""
@@ -192,7 +193,7 @@ def slice_from(
         series_uid=text(elements, "SeriesInstanceUID"),
         frame_of_reference_uid=text(elements, "FrameOfReferenceUID"),
         patient_key=text(elements, "PatientID"),
-        modality=text(elements, "Modality"),
+        modality=shown_modality(text(elements, "Modality")),
         image_type=image_type,
         is_localizer="LOCALIZER" in image_type,
         burned_in={"YES": True, "NO": False}.get(text(elements, "BurnedInAnnotation").upper()),

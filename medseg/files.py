@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,21 +31,45 @@ def atomic_path(path: Path) -> Iterator[Path]:
         StorageError: the disk is full, the folder is read-only, or another error of the operating system about this
             path. One that names another file (an input that the block reads) is left as it is.
     """
-    temporary = path.with_name(f".{secrets.token_hex(4)}.part.{path.name}")
+    temporary = _temporary(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        _flush_to_disk(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        if isinstance(error, StorageError) or _is_about_another_file(error, path, temporary):
-            raise
-        remedy = _REMEDIES.get(error.errno or 0, "Choose another place for it.")
-        message = f"cannot write {path}: {error.strerror or error}. {remedy}"
-        raise StorageError(message) from error
+        with _storage_errors(path, temporary):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            _flush_to_disk(temporary)
+            temporary.replace(path)
     finally:
         with suppress(OSError):  # where the folder could not be made there is nothing to remove
             temporary.unlink()
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, for a folder that becomes `path` when the block ends without an error.
+
+    What stood at `path` is moved aside first and deleted afterwards, since no system renames a folder over another: a
+    power cut between the two leaves the old one under a hidden name. A link at `path` is replaced, not followed.
+
+    Raises:
+        StorageError: as in `atomic_path`.
+    """
+    temporary = _temporary(path)
+    aside = _temporary(path)
+    try:
+        with _storage_errors(path, temporary):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _flush_to_disk(file)
+            if path.is_symlink() or path.exists():
+                path.rename(aside)
+            temporary.rename(path)
+    finally:
+        if not path.exists() and (aside.is_symlink() or aside.exists()):
+            aside.rename(path)
+        _remove(temporary)
+        _remove(aside)
 
 
 def write_text_atomically(path: Path, text: str) -> None:
@@ -57,10 +82,36 @@ def write_text_atomically(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{secrets.token_hex(4)}.part.{path.name}")
+
+
+@contextmanager
+def _storage_errors(path: Path, temporary: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, StorageError) or _is_about_another_file(error, path, temporary):
+            raise
+        remedy = _REMEDIES.get(error.errno or 0, "Choose another place for it.")
+        message = f"cannot write {path}: {error.strerror or error}. {remedy}"
+        raise StorageError(message) from error
+
+
+def _remove(path: Path) -> None:
+    """Delete a file, link or folder, where it is there and may be."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with suppress(OSError):
+        path.unlink()
+
+
 def _is_about_another_file(error: OSError, path: Path, temporary: Path) -> bool:
     if not isinstance(error.filename, str | os.PathLike):
         return False
-    return Path(error.filename) not in {path, temporary, *path.parents}
+    named = Path(error.filename)
+    return named not in {path, temporary, *path.parents} and temporary not in named.parents
 
 
 def _flush_to_disk(path: Path) -> None:
@@ -71,4 +122,4 @@ def _flush_to_disk(path: Path) -> None:
 def remove_leftovers(folder: Path) -> None:
     """Delete the temporary files that a killed process left in `folder`; nobody else may be writing there."""
     for leftover in folder.glob(".????????.part.*"):
-        leftover.unlink(missing_ok=True)
+        _remove(leftover)

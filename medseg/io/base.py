@@ -22,6 +22,7 @@ class ReadRequest:
         series_uid: which DICOM series of a folder: its UID, with "#" and a volume's name where it holds several.
         slice_index: the one slice wanted along the first spatial axis; None is the whole image.
         as_labels: whether the numbers are labels, so that palette indices are kept instead of turned into colours.
+        level: resolution of an image that is stored at several; 0 is the finest.
         allow: codes of refusals that the user overrules, where a verdict permits it (`medseg.verdicts`).
     """
 
@@ -29,6 +30,7 @@ class ReadRequest:
     series_uid: str | None = None
     slice_index: int | None = None
     as_labels: bool = False
+    level: int = 0
     allow: frozenset[str] = frozenset()
 
 

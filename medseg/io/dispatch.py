@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from medseg.errors import InputError
-from medseg.files import atomic_path
+from medseg.files import atomic_folder, atomic_path
 from medseg.geometry import check_same_grid
 from medseg.images import Image, LabelKind, LabelMap, LabelTable
 from medseg.io.base import Reader, ReadRequest, Writer, suffix_in
@@ -19,13 +20,33 @@ from medseg.io.metaimage import MetaImageReader
 from medseg.io.nifti import NiftiReader
 from medseg.io.nifti_writer import NiftiWriter
 from medseg.io.nrrd import NrrdReader
+from medseg.io.ome_zarr import FORMAT as OME_ZARR
+from medseg.io.ome_zarr import OmeZarrReader, stated_table
+from medseg.io.ome_zarr_files import is_zarr_folder
+from medseg.io.ome_zarr_writer import OmeZarrWriter, check_replaceable
 from medseg.io.png import PngReader, PngWriter
 from medseg.io.signatures import formats_by_content
 from medseg.io.tiff import TiffReader, TiffWriter
 
-READERS: tuple[Reader, ...] = (NiftiReader(), TiffReader(), PngReader(), NrrdReader(), MetaImageReader(), DicomReader())
-WRITERS: tuple[Writer, ...] = (NiftiWriter(), TiffWriter(), PngWriter(), NrrdWriter(), MetaImageWriter())
-DICOM_READER = READERS[-1]
+DICOM_READER = DicomReader()
+OME_ZARR_READER = OmeZarrReader()
+READERS: tuple[Reader, ...] = (
+    NiftiReader(),
+    TiffReader(),
+    PngReader(),
+    NrrdReader(),
+    MetaImageReader(),
+    OME_ZARR_READER,
+    DICOM_READER,
+)
+WRITERS: tuple[Writer, ...] = (
+    NiftiWriter(),
+    TiffWriter(),
+    PngWriter(),
+    NrrdWriter(),
+    MetaImageWriter(),
+    OmeZarrWriter(),
+)
 _READER_OF_SUFFIX = {suffix: reader for reader in READERS for suffix in reader.suffixes}
 _WRITER_OF_SUFFIX = {suffix: writer for writer in WRITERS for suffix in writer.suffixes}
 IMAGE_SUFFIXES = tuple(_READER_OF_SUFFIX)
@@ -33,21 +54,28 @@ IMAGE_SUFFIXES = tuple(_READER_OF_SUFFIX)
 
 
 def read_image(
-    path: str | Path, *, axes: str | None = None, series_uid: str | None = None, allow: Collection[str] = ()
+    path: str | Path,
+    *,
+    axes: str | None = None,
+    series_uid: str | None = None,
+    level: int = 0,
+    allow: Collection[str] = (),
 ) -> Image:
-    """The image in a file, or in a folder that holds a DICOM series.
+    """The image in a file, or in a folder that holds a DICOM series or an OME-Zarr image.
 
     Args:
         path: NIfTI, TIFF, PNG, JPEG, NRRD or MetaImage file; DICOM file or folder (with its sub-folders).
         axes: one letter from "CZYX" an axis of the stored array, for files that do not say (or say it wrongly).
         series_uid: Series Instance UID, for folders with several DICOM series.
+        level: resolution of an OME-Zarr image, 0 is the finest.
         allow: codes of refusals to overrule, as their messages name them.
 
     Raises:
         InputError: no such file, an unknown suffix, or an option that does not fit the file.
         ImageFormatError: the file is damaged, is not what its suffix says, or cannot be read without a guess.
     """
-    return read_with(Path(path), ReadRequest(axes=axes, series_uid=series_uid, allow=frozenset(allow)))
+    request = ReadRequest(axes=axes, series_uid=series_uid, level=level, allow=frozenset(allow))
+    return read_with(Path(path), request)
 
 
 def read_label_map(
@@ -79,6 +107,9 @@ def read_with(path: Path, request: ReadRequest) -> Image:
     if request.series_uid is not None and reader is not DICOM_READER:
         message = f"{path}: a series UID selects a series from a DICOM folder, and this is no DICOM. Leave it out."
         raise InputError(message)
+    if request.level and reader is not OME_ZARR_READER:
+        message = f"{path}: a level selects a resolution of an OME-Zarr image, and this is none. Leave it out."
+        raise InputError(message)
     return reader.read(path, request)
 
 
@@ -91,7 +122,10 @@ def read_labels_with(path: Path, request: ReadRequest, *, labels: LabelTable | N
         label_map = read_segmentation(path).replace(kind=kind)
         label_map = label_map if labels is None else label_map.replace(labels=labels)
     else:
-        label_map = label_map_of(read_with(path, request), labels=labels, kind=kind, name=path)
+        image = read_with(path, request)
+        label_map = label_map_of(image, labels=labels, kind=kind, name=path)
+        if labels is None and kind is LabelKind.SEMANTIC:
+            label_map = label_map.replace(labels=stated_table(image, found=label_map.labels))
     if labels is not None:
         label_map.check_values(name=str(path))
     return label_map
@@ -107,7 +141,7 @@ def write_image(image: Image, path: str | Path) -> None:
     """
     final = Path(path)
     writer = writer_of(final)
-    with atomic_path(final) as temporary:
+    with _atomic(final, writer) as temporary:
         writer.write_image(image, temporary)
 
 
@@ -132,7 +166,7 @@ def write_label_map(label_map: LabelMap, path: str | Path, *, source: Image | No
     writer = writer_of(final)
     if source is not None:
         check_same_grid(label_map.grid, source.grid, names=("label map", source.metadata.source or "its image"))
-    with atomic_path(final) as temporary:
+    with _atomic(final, writer) as temporary:
         writer.write_label_map(label_map, temporary)
 
 
@@ -145,7 +179,7 @@ def reader_of(path: Path) -> Reader:
     """
     check_exists(path)
     if path.is_dir():
-        return DICOM_READER
+        return OME_ZARR_READER if is_zarr_folder(path) else DICOM_READER
     suffix = suffix_in(path.name, IMAGE_SUFFIXES)
     named = None if suffix is None else _READER_OF_SUFFIX[suffix]
     found = formats_by_content(path)
@@ -171,6 +205,13 @@ def writer_of(path: Path) -> Writer:
         message = f"{path}: cannot write this suffix. Known: {known}."
         raise InputError(message)
     return _WRITER_OF_SUFFIX[suffix]
+
+
+def _atomic(final: Path, writer: Writer) -> AbstractContextManager[Path]:
+    if writer.format != OME_ZARR:
+        return atomic_path(final)
+    check_replaceable(final)
+    return atomic_folder(final)
 
 
 def _is_dicom_segmentation(path: Path) -> bool:

@@ -10,15 +10,18 @@ from medseg.io.base import suffix_in
 from medseg.io.dicom.signature import DICOM_SUFFIXES, is_dicom_file
 from medseg.io.dispatch import IMAGE_SUFFIXES
 from medseg.io.foreign_errors import check_exists
+from medseg.io.ome_zarr_files import is_zarr_folder
 
 _DOUBLE_SUFFIXES = (".nii.gz", ".ome.tif", ".ome.tiff", ".seg.nrrd")
+_FOLDER_SUFFIXES = (".zarr", ".ome.zarr")
 
 _FILE_SUFFIXES = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix not in DICOM_SUFFIXES)
 
 
 def list_inputs(folder: str | Path) -> list[Path]:
-    """The image files in `folder` and below, and the folders that hold DICOM files, sorted; a file is itself.
+    """The image files and OME-Zarr folders in `folder` and below, and the folders that hold DICOM files, sorted.
 
+    A file or OME-Zarr folder is itself.
     A folder with DICOM files stands for its sub-folders as well, whose DICOM files are judged together with its own.
     Hidden files, files of other kinds and half-written ones (whose names start with a dot) are left out.
 
@@ -27,12 +30,14 @@ def list_inputs(folder: str | Path) -> list[Path]:
     """
     root = Path(folder)
     check_exists(root)
-    if root.is_file():
+    if root.is_file() or is_zarr_folder(root):
         return [root]
     found: list[Path] = []
     series_folders: set[Path] = set()
     for place, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        images = {name for name in folders if is_zarr_folder(Path(place) / name)}
+        found += [Path(place) / name for name in images if not name.startswith(".")]
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in images)
         files = [Path(place) / name for name in sorted(names) if not name.startswith(".")]
         found += [file for file in files if suffix_in(file.name, _FILE_SUFFIXES)]
         is_part_of_another = any(parent in series_folders for parent in Path(place).parents)
@@ -46,9 +51,11 @@ def list_inputs(folder: str | Path) -> list[Path]:
 
 
 def case_name(path: Path) -> str:
-    """What the image at `path` is called: its name without the suffix (".nii.gz" and ".ome.tif" count as one)."""
+    """What the image at `path` is called: its name without the suffix (".nii.gz" and ".ome.zarr" count as one)."""
     if path.is_dir():
-        return path.name if path.name not in {"", ".."} else path.resolve().name
+        name = path.name if path.name not in {"", ".."} else path.resolve().name
+        suffix = suffix_in(name, _FOLDER_SUFFIXES)
+        return name[: -len(suffix)] if suffix and len(suffix) < len(name) else name
     suffix = suffix_in(path.name, _DOUBLE_SUFFIXES)
     return path.name[: -len(suffix)] if suffix else path.stem
 

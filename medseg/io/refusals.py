@@ -1,0 +1,31 @@
+"""Short forms of the two verdicts that readers give: refused, and taken with a doubt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+from medseg.verdicts import Outcome, RefusedImageError, Verdict, settled
+
+
+def refuse(path: Path, code: str, cause: str, remedy: str) -> NoReturn:
+    """Refuse the image at `path` for good.
+
+    Raises:
+        RefusedImageError: always.
+    """
+    raise RefusedImageError([Verdict(Outcome.REFUSE, code, path, cause, remedy)])
+
+
+def refuse_unless_allowed(path: Path, code: str, cause: str, remedy: str, *, allow: frozenset[str]) -> Verdict:
+    """The flag that is left when the user allowed `code`.
+
+    Raises:
+        RefusedImageError: the user did not.
+    """
+    return settled([Verdict(Outcome.REFUSE, code, path, cause, remedy, may_be_allowed=True)], allow=allow)[0]
+
+
+def flag(path: Path, code: str, cause: str) -> Verdict:
+    """A doubt with which the image is taken all the same."""
+    return Verdict(Outcome.FLAG, code, path, cause)

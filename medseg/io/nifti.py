@@ -78,6 +78,9 @@ def _axes_of(header: NiftiHeader, request: ReadRequest) -> tuple[tuple[int, ...]
             )
             raise InputError(message)
         return shape, axes
+    if shape[:4] == (1, 1, 1, 1):
+        cause = "expected voxels, got a matrix over surface points (CIFTI)"
+        refuse(header.path, "not-an-image", cause, "Give the volume that it was made from")
     if len(shape) > 3:
         cause = f"expected three axes, got the shape {shape}: several points in time, directions or channels"
         remedy = "Save one volume to a file, or give --axes XYZC if the fourth axis holds channels"

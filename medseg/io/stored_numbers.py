@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from medseg.verdicts import Outcome, RefusedImageError, Verdict
 
 _CHUNK = 2**18
+_NUMBERS_AT_ONCE = 2**16
 _MOST_EXPANSION = {"gzip": 1032, "zlib": 1032}
 """Largest number of bytes that one packed byte can stand for; deflate's is a property of the format (RFC 1951)."""
 _MOST_SURPLUS = 2**26
@@ -179,13 +180,18 @@ def _unpacked_at_once(numbers: StoredNumbers, region: NDArray[np.uint8], *, tail
         left = memoryview(packed)  # type: ignore[arg-type]
         while left and (count := stream.readinto(left)):
             left = left[count:]
-    if left:
+    if left or not _ends_as_one_stream(numbers, packed, size=region.size):
         return False
     try:
         done = getattr(imagecodecs, decode)(packed, out=region)
     except Exception:  # noqa: BLE001 - the slow way, tried next, says what is wrong
         return False
     return len(done) == region.size
+
+
+def _ends_as_one_stream(numbers: StoredNumbers, packed: NDArray[np.uint8], *, size: int) -> bool:
+    """Whether the last bytes may be those of a stream of `size` bytes: gzip ends with its length (RFC 1952)."""
+    return numbers.packing is not Packing.GZIP or int.from_bytes(packed[-4:].tobytes(), "little") == size % 2**32
 
 
 def _unpack(numbers: StoredNumbers, region: NDArray[np.uint8]) -> int:
@@ -244,8 +250,8 @@ _PIECES = {Packing.GZIP: _inflated, Packing.ZLIB: _inflated, Packing.BZIP2: _unz
 def _widen(stored: NDArray, *, into: NDArray, slope: float, inter: float) -> None:
     """Scale `stored` into `into`, whose memory it shares the far end of; a chunk leaves before it is written over."""
     kind = into.dtype.type
-    for begin in range(0, stored.size, _CHUNK):
-        chunk = stored[begin : begin + _CHUNK].astype(into.dtype)
+    for begin in range(0, stored.size, _NUMBERS_AT_ONCE):
+        chunk = stored[begin : begin + _NUMBERS_AT_ONCE].astype(into.dtype)
         if slope != 1.0:
             chunk *= kind(slope)
         if inter != 0.0:

@@ -1,6 +1,7 @@
 """The NIfTI rows of the catalogue of bad inputs: right by the world ramp and flagged, or refused with a code."""
 
 import gzip
+import tracemalloc
 
 import nibabel
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from medseg.errors import ImageFormatError, MedsegError
 from medseg.io import describe, read_image, read_label_map
+from medseg.io.budget import Budget, within_budget
 from medseg.verdicts import RefusedImageError
 
 RAMP_PER_MM = np.array([3.0, 5.1, 7.7])
@@ -437,6 +439,55 @@ def test_several_gzip_members_are_one_file(tmp_path):
     plain = saved(tmp_path / "a.nii").read_bytes()
     (tmp_path / "b.nii.gz").write_bytes(gzip.compress(plain[:500]) + gzip.compress(plain[500:]))
     assert_right(read_image(tmp_path / "b.nii.gz"))
+
+
+def test_a_member_after_the_last_voxel_is_seen(tmp_path):
+    plain = saved(tmp_path / "a.nii").read_bytes()
+    (tmp_path / "b.nii.gz").write_bytes(gzip.compress(plain) + gzip.compress(bytes(1000)))
+    assert_refused(tmp_path / "b.nii.gz", "surplus-data")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_rows_79_and_80_the_budget_is_asked_before_anything_is_read(tmp_path, packed):
+    path = saved(tmp_path / ("a.nii.gz" if packed else "a.nii"))
+    with within_budget(Budget(1000)):
+        assert_refused(path, "over-budget")
+        (entry,) = describe(path)
+    assert "over-budget" in entry.problem
+
+
+def test_row_80_a_bomb_is_refused_from_its_header(tmp_path):
+    header = bytearray(saved(tmp_path / "a.nii").read_bytes()[:352])
+    header[DIM : DIM + 8] = np.array([3, 1024, 1024, 100], "<i2").tobytes()
+    (tmp_path / "b.nii.gz").write_bytes(gzip.compress(bytes(header) + bytes(200 * 2**20)))
+    tracemalloc.start()
+    assert_refused(tmp_path / "b.nii.gz", "compression-bomb")
+    assert tracemalloc.get_traced_memory()[1] < 2**23
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", ["int16", "float32", "scaled", "big-endian"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_peak_of_memory_is_the_array(tmp_path, kind, packed):
+    array = np.random.default_rng(0).integers(-900, 900, (128, 128, 96)).astype("i2" if kind != "float32" else "f4")
+    path = tmp_path / "a.nii"
+    if kind == "big-endian":
+        header = nibabel.Nifti1Header(endianness=">")
+        header.set_data_dtype(np.int16)
+        nibabel.Nifti1Image(array, OBLIQUE, header=header).to_filename(path)
+    else:
+        saved(path, array=array)
+    if kind == "scaled":
+        patched(path, (SCL, "<f4", 0.5, -3.0))
+    if packed:
+        path.write_bytes(gzip.compress(path.read_bytes(), compresslevel=1))
+    read_image(path)  # imports
+    tracemalloc.start()
+    image = read_image(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak <= 1.2 * image.array.nbytes + 2**20
+    np.testing.assert_array_equal(image.array[0], array * np.float32(0.5) - 3 if kind == "scaled" else array)
 
 
 def test_numbers_that_hardly_pack_are_right_by_either_way(tmp_path):

@@ -28,17 +28,19 @@ class Shared:
         what: its name in the message.
         value_of: how to get it.
         show: writes it for the message; None where it may not be shown.
+        may_be_allowed: whether a person may say that the slices belong together all the same.
     """
 
     code: str
     what: str
     value_of: Callable[[SliceHeader], Hashable]
     show: Callable[[SliceHeader], str] | None = None
+    may_be_allowed: bool = False
 
 
 IN_A_SERIES = (
     Shared("several-patients", "patient", lambda one: one.patient_key),
-    Shared("several-studies", "study", lambda one: one.study_uid),
+    Shared("several-studies", "study", lambda one: one.study_uid, may_be_allowed=True),
 )
 """Refused before the series is split: one of its slices lies in the wrong folder, or has the wrong name."""
 IN_A_VOLUME = (
@@ -63,7 +65,7 @@ def differences(slices: Sequence[SliceHeader], shared: Sequence[Shared], *, name
             odd = next(slice_ for slice_ in slices if one.value_of(slice_) != usual)
             values = f" ({one.show(like)} and {one.show(odd)})" if one.show else ""
             cause = f"the slices differ in {one.what}{values}: {spoken(like)} and {spoken(odd)}"
-            verdicts.append(_refusal(one.code, name, cause))
+            verdicts.append(_refusal(one.code, name, cause, may_be_allowed=one.may_be_allowed))
     return verdicts
 
 
@@ -135,6 +137,6 @@ def _code(text: str) -> str:
     return text if text.isalnum() and text.isupper() and len(text) <= _LONGEST_MODALITY else "another"
 
 
-def _refusal(code: str, name: Path, cause: str) -> Verdict:
+def _refusal(code: str, name: Path, cause: str, *, may_be_allowed: bool = False) -> Verdict:
     remedy = "Put what does not belong together into folders of its own"
-    return Verdict(Outcome.REFUSE, code, name, cause, remedy)
+    return Verdict(Outcome.REFUSE, code, name, cause, remedy, may_be_allowed)

@@ -254,7 +254,7 @@ def _object_left_out(file: DicomFile) -> Verdict:
 
 def _nothing_found(found: Scan, *, path: Path) -> Verdict:
     if found.objects:
-        kinds = sorted({NO_IMAGES.get(file.sop_class_uid, "report") for file in found.objects})
+        kinds = sorted({NO_IMAGES.get(file.sop_class_uid, "report or other object") for file in found.objects})
         cause = f"expected images, got only DICOM objects without images of their own ({', '.join(kinds)})"
         return Verdict(Outcome.REFUSE, "no-images", path, cause, "Give the series they belong to")
     others = len(found.left_out) + len(found.damaged)

@@ -11,15 +11,28 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from medseg.io.dicom.algorithm import AlgorithmIdentity
+    from medseg.io.dicom.rtstruct import write_rtstruct
+    from medseg.io.dicom.rtstruct_reader import list_rois, read_rtstruct
     from medseg.io.dicom.segmentation import write_segmentation
     from medseg.io.dicom.segmentation_reader import read_segmentation
     from medseg.io.dicom.writer import write_series
 
-__all__ = ["AlgorithmIdentity", "read_segmentation", "write_segmentation", "write_series"]
+__all__ = [
+    "AlgorithmIdentity",
+    "list_rois",
+    "read_rtstruct",
+    "read_segmentation",
+    "write_rtstruct",
+    "write_segmentation",
+    "write_series",
+]
 
 _HOMES: Mapping[str, str] = {
     "AlgorithmIdentity": "algorithm",
+    "list_rois": "rtstruct_reader",
+    "read_rtstruct": "rtstruct_reader",
     "read_segmentation": "segmentation_reader",
+    "write_rtstruct": "rtstruct",
     "write_segmentation": "segmentation",
     "write_series": "writer",
 }

@@ -6,7 +6,7 @@ is in `medseg.io.monai`, the DICOM writer in `medseg.io.dicom`.
 
 from medseg.io.describe import ImageDescription, describe
 from medseg.io.dispatch import IMAGE_SUFFIXES, read_image, read_label_map, write_image, write_label_map
-from medseg.io.listing import case_name, list_inputs
+from medseg.io.listing import case_name, links_out_of, list_inputs
 from medseg.io.source import ImageSource, LabelSource
 from medseg.io.volumes import InputImage, list_images
 
@@ -18,6 +18,7 @@ __all__ = [
     "LabelSource",
     "case_name",
     "describe",
+    "links_out_of",
     "list_images",
     "list_inputs",
     "read_image",

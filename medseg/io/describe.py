@@ -10,7 +10,7 @@ from medseg.io.base import ImageHeader, ReadRequest
 from medseg.io.dicom.reader import describe_series
 from medseg.io.dispatch import DICOM_READER, reader_of
 from medseg.io.foreign_errors import check_exists
-from medseg.io.listing import list_inputs
+from medseg.io.listing import links_out_of, list_inputs
 from medseg.verdicts import RefusedImageError, Verdict
 
 OK = "ok"
@@ -67,7 +67,8 @@ def describe(path: str | Path, *, axes: str | None = None) -> list[ImageDescript
     place = Path(path)
     if place.is_file() or not place.exists():
         return _described(place, axes=axes)
-    return [description for entry in list_inputs(place) for description in _described(entry, axes=axes)]
+    links = [ImageDescription(link.path, "", REFUSED, link.sentence, verdicts=(link,)) for link in links_out_of(place)]
+    return [description for entry in list_inputs(place) for description in _described(entry, axes=axes)] + links
 
 
 def _described(path: Path, *, axes: str | None) -> list[ImageDescription]:

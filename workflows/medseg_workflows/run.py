@@ -16,6 +16,7 @@ from medseg.errors import InputError
 from medseg.files import write_text_atomically
 from medseg.io.budget import current_budget
 from medseg.io.isolated import DEFAULT_SECONDS, ReadingLimits
+from medseg.io import links_out_of
 from medseg.io.mask_format import check_mask_format
 from medseg_workflows.batch_report import write_batch_report
 from medseg_workflows.cluster import ClusterPlan, connect
@@ -90,6 +91,8 @@ def run_batch(plan: BatchPlan) -> BatchSummary:
     """
     _check(plan)
     jobs = find_cases(plan.inputs, allow=plan.allow)
+    for link in links_out_of(plan.inputs):
+        print(f"note: {link.sentence}", file=sys.stderr, flush=True)  # noqa: T201
     settings = _settings(plan)
     plan.output.mkdir(parents=True, exist_ok=True)
     ledger = plan.output / "ledger.jsonl"

@@ -23,7 +23,7 @@ class ImageDescription:
 
     Attributes:
         path: file or DICOM folder.
-        format: "nifti", "tiff", "png", "itk" or "dicom"; empty where even that is unknown.
+        format: "nifti", "tiff", "png", "nrrd", "metaimage" or "dicom"; empty where even that is unknown.
         verdict: "ok" or "refused".
         problem: why it is refused; empty where it is not.
         series_uid: DICOM Series Instance UID, with "#" and marks where the series holds several volumes; else empty.

@@ -61,14 +61,14 @@ class Pseudonyms:
         return hmac.new(self._key, content, hashlib.sha256).digest()
 
 
-def read_key(path: Path) -> bytes:
+def read_key(path: str | Path) -> bytes:
     """The secret key in a file, white space at its ends left out.
 
     Raises:
         InputError: the file is missing, may not be read or holds too short a key.
     """
     try:
-        key = path.read_bytes().strip()
+        key = Path(path).read_bytes().strip()
     except OSError as error:
         message = f"{path}: the key cannot be read ({error.strerror}). Make one with --make-key."
         raise InputError(message) from error
@@ -80,7 +80,7 @@ def read_key(path: Path) -> bytes:
     return key
 
 
-def make_key(path: Path) -> None:
+def make_key(path: str | Path) -> None:
     """Write a new secret key to `path`, which only its owner may read.
 
     Raises:
@@ -88,8 +88,8 @@ def make_key(path: Path) -> None:
         StorageError: it cannot be written.
     """
     try:
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_text(secrets.token_hex(_KEY_BYTES) + "\n", encoding="ascii")
+        Path(path).touch(mode=0o600, exist_ok=False)
+        Path(path).write_text(secrets.token_hex(_KEY_BYTES) + "\n", encoding="ascii")
     except FileExistsError as error:
         message = f"{path}: a key is only written to a new file, this one exists. Choose another name."
         raise InputError(message) from error

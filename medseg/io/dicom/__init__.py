@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from medseg.io.dicom.algorithm import AlgorithmIdentity
+    from medseg.io.dicom.measured_object import MeasuredObject
+    from medseg.io.dicom.measurements import write_measurements
     from medseg.io.dicom.rtstruct import write_rtstruct
     from medseg.io.dicom.rtstruct_reader import list_rois, read_rtstruct
     from medseg.io.dicom.segmentation import write_segmentation
@@ -19,9 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlgorithmIdentity",
+    "MeasuredObject",
     "list_rois",
     "read_rtstruct",
     "read_segmentation",
+    "write_measurements",
     "write_rtstruct",
     "write_segmentation",
     "write_series",
@@ -29,9 +33,11 @@ __all__ = [
 
 _HOMES: Mapping[str, str] = {
     "AlgorithmIdentity": "algorithm",
+    "MeasuredObject": "measured_object",
     "list_rois": "rtstruct_reader",
     "read_rtstruct": "rtstruct_reader",
     "read_segmentation": "segmentation_reader",
+    "write_measurements": "measurements",
     "write_rtstruct": "rtstruct",
     "write_segmentation": "segmentation",
     "write_series": "writer",

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
-from medseg.errors import ImageFormatError
+from medseg.io.refusals import flag, refuse
+from medseg.verdicts import Verdict
 
 
-def without_opaque_alpha(array: NDArray, *, name: object) -> tuple[NDArray, str]:
-    """`array`, (channels, *spatial), without its last channel, and a note that says so.
+def without_constant_alpha(array: NDArray, *, path: Path) -> tuple[NDArray, Verdict]:
+    """`array`, (channels, *spatial), without its last channel, and a flag that says so.
 
     Raises:
-        ImageFormatError: the last channel is not opaque all over, so that dropping it would change the picture.
+        RefusedImageError: the last channel is not the same all over, so that dropping it would change the picture
+            ("varying-alpha").
     """
+    if (array[-1] != array[-1].flat[0]).any():
+        cause = "expected an opaque picture, but its alpha channel varies"
+        refuse(path, "varying-alpha", cause, "Flatten it onto a background in an image editor first")
     opaque = np.iinfo(array.dtype).max if np.issubdtype(array.dtype, np.integer) else 1
-    if (array[-1] != opaque).any():
-        message = (
-            f"{name}: expected an opaque picture, but its alpha channel varies. "
-            "Flatten it onto a background in an image editor first."
-        )
-        raise ImageFormatError(message)
-    return array[:-1], "an alpha channel that is opaque everywhere was left out"
+    how = "opaque everywhere" if array[-1].flat[0] == opaque else "the same everywhere"
+    return array[:-1], flag(path, "alpha-dropped", f"an alpha channel that is {how} was left out")

@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medseg.errors import GeometryError, ImageFormatError, InputError
+from medseg.errors import GeometryError, InputError
 from medseg.geometry import Affine, WorldFrame
 from medseg.images import Image, ImageMetadata, LabelMap
-from medseg.io.alpha import without_opaque_alpha
+from medseg.io.alpha import without_constant_alpha
 from medseg.io.base import ImageHeader, ReadRequest
+from medseg.io.budget import check_budget, check_expansion
+from medseg.io.budget import check_budget, check_expansion
 from medseg.io.foreign_errors import translated_errors
 from medseg.io.label_values import compact
+from medseg.io.refusals import flag, refuse, with_verdicts
 from medseg.io.slices import slice_of
 from medseg.io.stored_order import affine_of_axes, along_world_axes, channels_first, native
+from medseg.verdicts import Verdict
+from medseg.verdicts import Verdict
 
 _REMEDY = "Open and save it again with an image editor."
 _GEOMETRY_KEY = "medseg:affine_mm"
 """PNG text chunk with the affine's rows as JSON; PNG's own chunk for it rounds to whole pixels a metre."""
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_JPEG_START = b"\xff\xd8\xff"
+_COPIES = 3
+"""Pillow's own, in which a colour takes four bytes; its turned or converted copy or the array; the array in order."""
 _EXIF_ORIENTATION = 0x0112
+_UPRIGHT = 1
+_COPIES = 2.0
+"""A picture while it is read: pillow's and the array."""
 _CHANNELS = {"1": 1, "L": 1, "I": 1, "I;16": 1, "I;16B": 1, "F": 1, "LA": 1, "RGB": 3, "RGBA": 3, "YCbCr": 3}
 """Pillow mode -> channels of the image; the other modes are refused."""
 _WIDE: dict[str, np.dtype] = {
@@ -47,30 +58,18 @@ class PngReader:
     def header(self, path: Path, request: ReadRequest) -> ImageHeader:
         """What the file says about its image, without decoding it."""
         with translated_errors(path, expected="a PNG or JPEG image", remedy=_REMEDY), _open(path) as picture:
-            _check_request(request, path=path)
-            mode = _mode_read(picture, request)
-            if mode not in _CHANNELS:
-                _refuse_mode(mode, path=path)
-            affine, known = _affine_of(picture)
-            width, height = picture.size
-            if picture.getexif().get(_EXIF_ORIENTATION, 1) >= 5:
-                width, height = height, width
-            shape = (_CHANNELS[mode], height, width)
-            metadata = ImageMetadata(source=str(path), format="png", spacing_is_known=known)
-            dtype: np.dtype = _WIDE[mode] if mode in _WIDE else np.dtype(np.uint8)
-            return ImageHeader(shape, "CYX", dtype, affine, metadata)
+            return _header(picture, request, path=path)
 
     def read(self, path: Path, request: ReadRequest) -> Image:
         """The image."""
-        header = self.header(path, request)
         with translated_errors(path, expected="a PNG or JPEG image", remedy=_REMEDY), _open(path) as picture:
-            array, notes = _decoded(picture, request)
-            has_alpha = picture.mode in {"LA", "RGBA", "PA"} or (picture.mode == "P" and "transparency" in picture.info)
+            header = _header(picture, request, path=path)
+            array, flags = _decoded(picture, request, path=path)
         array, _ = channels_first(native(array), "YX" if array.ndim == 2 else "YXC")
-        if has_alpha and not request.as_labels:
-            array, note = without_opaque_alpha(array, name=path)
-            notes.append(note)
-        image = Image(array, header.affine, axes="CYX", metadata=replace(header.metadata, notes=tuple(notes)))
+        if len(array) in {2, 4}:
+            array, verdict = without_constant_alpha(array, path=path)
+            flags.append(verdict)
+        image = Image(array, header.affine, axes="CYX", metadata=with_verdicts(header.metadata, *flags))
         return image if request.slice_index is None else slice_of(image, request.slice_index)
 
 
@@ -93,9 +92,42 @@ class PngWriter:
 
 
 def _open(path: Path) -> Any:
-    from PIL import Image as Pillow
+    """The picture by its first bytes, not yet decoded; pillow's own limit of its size gives way to the budget."""
+    from PIL.JpegImagePlugin import JpegImageFile
+    from PIL.PngImagePlugin import PngImageFile
 
-    return Pillow.open(path, formats=("PNG", "JPEG"))
+    with path.open("rb") as stream:
+        start = stream.read(len(_PNG_START))
+    readers = {_PNG_START: PngImageFile, _JPEG_START: JpegImageFile}
+    fitting = [reader for magic, reader in readers.items() if start.startswith(magic)]
+    if not fitting:
+        cause = "expected a PNG or JPEG image, and its first bytes are those of neither"
+        refuse(path, "not-a-picture", cause, _REMEDY.rstrip("."))
+    return fitting[0](path)
+
+
+def _header(picture: Any, request: ReadRequest, *, path: Path) -> ImageHeader:
+    _check_request(request, path=path)
+    mode = _mode_read(picture, request)
+    if mode not in _CHANNELS:
+        cause = f"expected a grey or RGB picture, got colour mode {mode}"
+        refuse(path, "colour-space", cause, "Convert it to RGB in an image editor")
+    affine, known = _affine_of(picture)
+    width, height = picture.size
+    dtype = np.dtype(np.uint16) if _is_wide(picture) else _WIDE.get(mode, np.dtype(np.uint8))
+    decoded_bytes = width * height * len(picture.getbands()) * dtype.itemsize
+    check_budget(path, expected_bytes=decoded_bytes, copies=_COPIES)
+    flags = check_expansion(path, expected_bytes=decoded_bytes, stored_bytes=path.stat().st_size, request=request)
+    if picture.getexif().get(_EXIF_ORIENTATION, _UPRIGHT) >= 5:
+        width, height = height, width
+    metadata = ImageMetadata(source=str(path), format="png", spacing_is_known=known)
+    return ImageHeader((_CHANNELS[mode], height, width), "CYX", dtype, affine, with_verdicts(metadata, *flags))
+
+
+def _check_size(header: ImageHeader, *, path: Path, request: ReadRequest) -> tuple[Verdict, ...]:
+    expected = prod(header.shape) * header.dtype.itemsize
+    check_budget(path, expected_bytes=expected, copies=_COPIES)
+    return check_expansion(path, expected_bytes=expected, stored_bytes=path.stat().st_size, request=request)
 
 
 def _check_request(request: ReadRequest, *, path: Path) -> None:
@@ -111,11 +143,6 @@ def _mode_read(picture: Any, request: ReadRequest) -> str:
     return "L" if request.as_labels else "RGB"
 
 
-def _refuse_mode(mode: str, *, path: Path) -> None:
-    message = f"{path}: expected a grey or RGB picture, got colour mode {mode}. Convert it to RGB in an image editor."
-    raise ImageFormatError(message)
-
-
 def _affine_of(picture: Any) -> tuple[Affine, bool]:
     text = getattr(picture, "text", {}).get(_GEOMETRY_KEY)
     if text is None:
@@ -123,22 +150,61 @@ def _affine_of(picture: Any) -> tuple[Affine, bool]:
     return Affine(json.loads(text), frame=WorldFrame.RAS), True
 
 
-def _decoded(picture: Any, request: ReadRequest) -> tuple[NDArray, list[str]]:
+def _decoded(picture: Any, request: ReadRequest, *, path: Path) -> tuple[NDArray, list[Verdict]]:
+    """Rows, columns and, in colour, channels, turned upright; colours for palette numbers unless labels are read."""
     from PIL import ImageOps
 
-    notes = []
-    if picture.getexif().get(_EXIF_ORIENTATION, 1) != 1:
+    flags = []
+    orientation = picture.getexif().get(_EXIF_ORIENTATION, _UPRIGHT)
+    if orientation != _UPRIGHT:
+        flags.append(flag(path, "turned", "the picture was turned as its EXIF tag asks, as are masks with such a tag"))
+    if _is_wide(picture):
+        return _turned(_decoded_wide(path), orientation), flags
+    depth = _grey_bits(picture)
+    if orientation != _UPRIGHT:
         picture = ImageOps.exif_transpose(picture)
-        notes.append("the picture was turned as its EXIF tag asks")
     if picture.mode in {"P", "PA"} and not request.as_labels:
         transparent = picture.mode == "PA" or "transparency" in picture.info
         picture = picture.convert("RGBA" if transparent else "RGB")
-        notes.append("palette numbers were turned into colours")
+        flags.append(flag(path, "palette-expanded", "palette numbers were turned into colours"))
     if picture.mode == "YCbCr":
         picture = picture.convert("RGB")
     if picture.mode == "PA":
         picture = picture.getchannel(0)
-    return np.asarray(picture), notes
+    array = np.asarray(picture)
+    return array // (255 // (2**depth - 1)) if depth in {2, 4} else array, flags
+
+
+def _is_wide(picture: Any) -> bool:
+    """Whether it has 16 bits a sample and several samples a pixel, of which pillow keeps 8 bits without a word."""
+    return picture.format == "PNG" and picture.mode in {"RGB", "RGBA", "LA"} and "16" in _raw_mode(picture)
+
+
+def _grey_bits(picture: Any) -> int:
+    """Bits a pixel where pillow stretches 2 or 4 of them to 8, else 0."""
+    return {"L;2": 2, "L;4": 4}.get(_raw_mode(picture), 0)
+
+
+def _raw_mode(picture: Any) -> str:
+    """How pillow calls the samples in the file, "RGB;16B" for example."""
+    tiles = picture.tile
+    arguments = tiles[0][3] if tiles else ""
+    return str(arguments[0] if isinstance(arguments, tuple) else arguments)
+
+
+def _decoded_wide(path: Path) -> NDArray:
+    import imagecodecs
+
+    return np.asarray(imagecodecs.png_decode(path.read_bytes()))
+
+
+def _turned(array: NDArray, orientation: int) -> NDArray:
+    """`array`, (rows, columns, ...), upright: EXIF orientations 2 to 8 are the eight turns and mirrorings."""
+    if orientation in {5, 6, 7, 8}:
+        array = array.swapaxes(0, 1)
+    rows = -1 if orientation in {3, 4, 7, 8} else 1
+    columns = -1 if orientation in {2, 3, 6, 7} else 1
+    return np.ascontiguousarray(array[::rows, ::columns])
 
 
 def _write(array: NDArray, *, affine: Affine, metadata: ImageMetadata, path: Path) -> None:

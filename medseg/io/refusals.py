@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+from medseg.images import ImageMetadata
 from medseg.verdicts import Outcome, RefusedImageError, Verdict, settled
 
 
@@ -29,3 +31,9 @@ def refuse_unless_allowed(path: Path, code: str, cause: str, remedy: str, *, all
 def flag(path: Path, code: str, cause: str) -> Verdict:
     """A doubt with which the image is taken all the same."""
     return Verdict(Outcome.FLAG, code, path, cause)
+
+
+def with_verdicts(metadata: ImageMetadata, *verdicts: Verdict) -> ImageMetadata:
+    """`metadata` with further flags, in its notes as well."""
+    notes = tuple(verdict.note for verdict in verdicts)
+    return replace(metadata, verdicts=(*metadata.verdicts, *verdicts), notes=(*metadata.notes, *notes))

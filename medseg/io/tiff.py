@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medseg.errors import ImageFormatError, InputError
+from medseg.errors import InputError
 from medseg.geometry import Affine
 from medseg.images import Image, ImageMetadata, LabelMap
-from medseg.io.alpha import without_opaque_alpha
+from medseg.io.alpha import without_constant_alpha
 from medseg.io.base import ImageHeader, ReadRequest
-from medseg.io.foreign_errors import translated_errors
+from medseg.io.budget import check_budget, check_expansion
 from medseg.io.label_values import compact
+from medseg.io.refusals import flag, refuse, with_verdicts
 from medseg.io.slices import check_slice_index, slice_of
 from medseg.io.stored_order import affine_of_axes, along_world_axes, channels_first, native
 from medseg.io.tiff_axes import TiffLayout, layout_of
-from medseg.io.tiff_directories import check_directories
+from medseg.io.tiff_colours import check_colour_space, colour_flags, expanded, has_alpha, palette_of
+from medseg.io.tiff_file import check_pages, opened_tiff
 from medseg.io.tiff_spacing import WRITER_NAME, TiffGeometry, imagej_geometry, ome_geometry
+from medseg.verdicts import Verdict
 
-_REMEDY = "Open and save it again with the program it is from."
+_COPIES = 2.0
+"""An image while it is read: decoded, and put in order."""
 _NARROWER = {np.dtype(np.int64): np.int32, np.dtype(np.uint64): np.uint32, np.dtype(np.float16): np.float32}
 """Types that OME-TIFF has no name for, and what is written in their place where the values fit."""
 
@@ -44,26 +46,34 @@ class TiffReader:
 
     def header(self, path: Path, request: ReadRequest) -> ImageHeader:
         """What the file says about its image, without reading the voxels."""
-        with _opened(path) as tif:
+        with opened_tiff(path) as tif:
             layout = layout_of(tif, path=path, request=request)
-            metadata, affine = _metadata_of(tif, layout, path=path)
-            return ImageHeader(layout.image_shape, layout.image_axes, _dtype_read(tif, path=path), affine, metadata)
+            page = tif.series[0].keyframe
+            metadata, affine = _metadata_of(tif, layout, request=request, path=path)
+            shape, dtype = layout.image_shape, _dtype_read(tif, path=path)
+            if palette_of(tif, request=request) is not None and shape[0] == 1:
+                shape, dtype = (3, *shape[1:]), np.dtype(np.uint8)
+            elif has_alpha(page) and shape[0] == page.samplesperpixel:
+                shape = (shape[0] - 1, *shape[1:])
+            return ImageHeader(shape, layout.image_axes, dtype, affine, metadata)
 
     def read(self, path: Path, request: ReadRequest) -> Image:
         """The image, or its one slice; then only that slice's pages are decoded."""
-        with _opened(path) as tif:
+        with opened_tiff(path) as tif:
             layout = layout_of(tif, path=path, request=request)
-            metadata, affine = _metadata_of(tif, layout, path=path)
+            page = tif.series[0].keyframe
+            metadata, affine = _metadata_of(tif, layout, request=request, path=path)
             dtype = _dtype_read(tif, path=path)
             array, in_full = _pixels(tif, layout, request=request, path=path)
             array = _without_frames(array, layout.axes)
             array, image_axes = channels_first(native(array).astype(dtype, copy=False), layout.axes.replace("T", ""))
-            photometric = getattr(tif.series[0].keyframe, "photometric", None)
-        notes = list(metadata.notes)
-        if getattr(photometric, "name", "") == "RGB" and array.shape[0] in {2, 4}:
-            array, note = without_opaque_alpha(array, name=path)
-            notes.append(note)
-        metadata = _with_notes(metadata, notes)
+            palette = palette_of(tif, request=request)
+        if palette is not None and array.shape[0] == 1:
+            array, verdict = expanded(array, palette, path=path)
+            metadata = with_verdicts(metadata, verdict)
+        elif has_alpha(page) and array.shape[0] == page.samplesperpixel:
+            array, verdict = without_constant_alpha(array, path=path)
+            metadata = with_verdicts(metadata, verdict)
         image = Image(array, affine, axes=image_axes, metadata=metadata)
         if request.slice_index is None:
             return image
@@ -88,65 +98,16 @@ class TiffWriter:
         _write(compact(label_map.array)[None], affine=label_map.affine, metadata=label_map.metadata, path=path)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    complaints = _Complaints()
-    logger = logging.getLogger("tifffile")
-    logger.addHandler(complaints)
-    passes_on, logger.propagate = logger.propagate, False
-    try:
-        with (
-            translated_errors(path, expected="a TIFF image", remedy=_REMEDY),
-            _file_with_pages(path) as tif,
-        ):
-            if not tif.series:
-                message = f"{path}: expected an image, but the TIFF holds no pages. {_REMEDY}"
-                raise ImageFormatError(message)
-            complaints.check(path)
-            yield tif
-            complaints.check(path)
-    finally:
-        logger.propagate = passes_on
-        logger.removeHandler(complaints)
-
-
-def _file_with_pages(path: Path) -> Any:
-    import tifffile
-
-    check_directories(path)
-    return tifffile.TiffFile(path)
-
-
-class _Complaints(logging.Handler):
-    """Remembers tifffile's errors: for a broken chain of pages it logs one and goes on with those it found."""
-
-    def __init__(self) -> None:
-        super().__init__(level=logging.WARNING)
-        self.texts: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        if record.levelno >= logging.ERROR or "shaped series" in text or "truncated" in text:
-            self.texts.append(text)
-
-    def check(self, path: Path) -> None:
-        if self.texts:
-            cause = " ".join(self.texts[0].split())[:160]
-            message = f"{path}: the TIFF is damaged or cut off ({cause}). Copy or export it again."
-            raise ImageFormatError(message)
-
-
-def _metadata_of(tif: Any, layout: TiffLayout, *, path: Path) -> tuple[ImageMetadata, Affine]:
+def _metadata_of(tif: Any, layout: TiffLayout, *, request: ReadRequest, path: Path) -> tuple[ImageMetadata, Affine]:
+    """Metadata and affine, after the file's size, colours and completeness were judged."""
+    verdicts = [*_judged(tif, layout, request=request, path=path), *layout.verdicts, *colour_flags(tif, path=path)]
     geometry = _geometry(tif, path=path)
-    notes = list(layout.notes)
     spatial = layout.image_axes[1:]
     missing = [letter for letter in spatial if letter not in geometry.spacing_mm]
     if missing and len(missing) < len(spatial):
-        notes += [f"the file states no voxel size along {', '.join(missing)}, so its size in mm is unknown"]
+        cause = f"the file states no voxel size along {', '.join(missing)}, so its size in mm is unknown"
+        verdicts.append(flag(path, "no-voxel-size", cause))
     known = not missing
-    page = tif.series[0].keyframe
-    if getattr(page.photometric, "name", "") == "MINISWHITE":
-        notes += ["the file asks to show low values bright; the values are kept as stored"]
     affine = affine_of_axes(
         spatial, spacing_mm=geometry.spacing_mm if known else {}, origin_mm=geometry.origin_mm if known else {}
     )
@@ -155,9 +116,25 @@ def _metadata_of(tif: Any, layout: TiffLayout, *, path: Path) -> tuple[ImageMeta
         format="tiff",
         spacing_is_known=known,
         channel_names=geometry.channel_names if "C" in layout.axes else (),
-        notes=(*notes, *geometry.notes),
+        notes=(*layout.notes, *geometry.notes),
     )
-    return metadata, affine
+    return with_verdicts(metadata, *verdicts), affine
+
+
+def _judged(tif: Any, layout: TiffLayout, *, request: ReadRequest, path: Path) -> tuple[Verdict, ...]:
+    """Flags about the pixels, before any is decoded.
+
+    Raises:
+        RefusedImageError: they do not fit into memory, are no measurements, or are not all there.
+    """
+    page = tif.series[0].keyframe
+    check_colour_space(page, path=path)
+    stored, flags = check_pages(tif, path=path)
+    size = prod(layout.shape) * _dtype_read(tif, path=path).itemsize
+    num_slices = layout.image_shape[1] if request.slice_index is not None and len(layout.image_shape) == 4 else 1
+    tile = prod(page.chunks) * (page.bitspersample + 7) // 8
+    check_budget(path, expected_bytes=max(size // num_slices, tile), copies=_COPIES)
+    return (*flags, *check_expansion(path, expected_bytes=size, stored_bytes=stored, request=request))
 
 
 def _geometry(tif: Any, *, path: Path) -> TiffGeometry:
@@ -203,8 +180,8 @@ def _pixels(tif: Any, layout: TiffLayout, *, request: ReadRequest, path: Path) -
 def _dtype_read(tif: Any, *, path: Path) -> np.dtype:
     dtype = np.dtype(tif.series[0].dtype)
     if dtype.kind not in "biuf":
-        message = f"{path}: expected real numbers, got values of type {dtype.name}. Export their real part or size."
-        raise ImageFormatError(message)
+        cause = f"expected real numbers, got values of type {dtype.name}"
+        refuse(path, "not-numbers", cause, "Export their real part or size")
     return np.dtype(np.uint8) if dtype == np.bool_ else dtype.newbyteorder("=")
 
 
@@ -217,10 +194,6 @@ def _as_slice(image: Image, index: int) -> Image:
     flat = slice_of(image, 0)
     extra = {**flat.metadata.extra, "slice_index": index}
     return flat.replace(metadata=_replaced(flat.metadata, extra=extra))
-
-
-def _with_notes(metadata: ImageMetadata, notes: list[str]) -> ImageMetadata:
-    return _replaced(metadata, notes=tuple(notes))
 
 
 def _replaced(metadata: ImageMetadata, **changes: Any) -> ImageMetadata:

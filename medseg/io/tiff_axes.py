@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medseg.errors import ImageFormatError
 from medseg.io.base import ReadRequest, check_axes_letters
+from medseg.io.refusals import flag, refuse, refuse_unless_allowed
 from medseg.io.tiff_spacing import is_our_volume
+from medseg.verdicts import Verdict
 
-_STACK_NOTE = "the file does not name the axis of its pages; they were taken as the slices of a stack (Z)"
+_STACK_CAUSE = "the file does not name the axis of its pages; they were taken as the slices of a stack (Z)"
 _USER_NOTE = "the axes were given by the user"
 
 
@@ -21,12 +22,14 @@ class TiffLayout:
     Attributes:
         axes: one letter of T (of length 1), C, Z, Y, X an axis.
         shape: its sizes.
-        notes: guesses that were made.
+        notes: what the user said.
+        verdicts: guesses that were made.
     """
 
     axes: str
     shape: tuple[int, ...]
     notes: tuple[str, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
 
     @property
     def image_axes(self) -> str:
@@ -49,8 +52,8 @@ def layout_of(tif: Any, *, path: Path, request: ReadRequest) -> TiffLayout:
     """
     if len(tif.series) > 1:
         sizes = ", ".join("x".join(str(size) for size in series.shape) for series in tif.series[:4])
-        message = f"{path}: expected one image, got {len(tif.series)} of different kinds ({sizes}). Save one to a file."
-        raise ImageFormatError(message)
+        cause = f"expected one image, got {len(tif.series)} of different kinds ({sizes})"
+        refuse(path, "several-images", cause, "Save one to a file")
     series = tif.series[0]
     shape = tuple(int(size) for size in series.shape)
     if request.axes is not None:
@@ -59,8 +62,11 @@ def layout_of(tif: Any, *, path: Path, request: ReadRequest) -> TiffLayout:
             shape = (1, *shape)  # a stack of one slice, whose first axis tifffile drops
         return TiffLayout(check_axes_letters(request.axes, ndim=len(shape), name=path), shape, (_USER_NOTE,))
     axes = series.axes.replace("S", "C") if "C" not in series.axes else series.axes
+    if tif.is_ome and series.kind != "ome":
+        cause = "its OME-XML does not describe the pages that are in the file"
+        refuse(path, "ome-elsewhere", cause, "Give the main file of the image, or --axes (ZYX for a stack of slices)")
     if axes in {"QYX", "IYX"} and len(series.pages) == shape[0]:
-        return TiffLayout("ZYX", shape, (_STACK_NOTE,))
+        return TiffLayout("ZYX", shape, verdicts=(_stack_verdict(shape[0], request=request, path=path),))
     _check_axes(axes, shape=shape, given=series.axes, path=path)
     if "Z" not in axes and is_our_volume(tif):
         where = axes.index("Y")
@@ -68,16 +74,20 @@ def layout_of(tif: Any, *, path: Path, request: ReadRequest) -> TiffLayout:
     return TiffLayout(axes, shape)
 
 
+def _stack_verdict(num_pages: int, *, request: ReadRequest, path: Path) -> Verdict:
+    """A flag; for three pages of an image, which may be colours, a refusal that the user may overrule."""
+    if num_pages != len("RGB") or request.as_labels:
+        return flag(path, "unnamed-axis", _STACK_CAUSE)
+    cause = "its three pages may be the slices of a stack or the channels of one picture"
+    remedy = "Give --axes ZYX or --axes CYX"
+    return refuse_unless_allowed(path, "ambiguous-axes", cause, remedy, allow=request.allow)
+
+
 def _check_axes(axes: str, *, shape: tuple[int, ...], given: str, path: Path) -> None:
     if "T" in axes and shape[axes.index("T")] > 1:
-        message = (
-            f"{path}: expected one point in time, got {shape[axes.index('T')]} (axes {axes}). "
-            "Save each to a file, or give --axes with Z for T if they are slices."
-        )
-        raise ImageFormatError(message)
+        cause = f"expected one point in time, got {shape[axes.index('T')]} (axes {axes})"
+        refuse(path, "several-times", cause, "Save each to a file, or give --axes with Z for T if they are slices")
     if set(axes) - set("TCZYX") or not {"Y", "X"} <= set(axes) or len(set(axes)) != len(axes):
-        message = (
-            f"{path}: the file does not say what its axes are (shape {shape}, tifffile names them {given}). "
-            f"Give --axes with one letter from C, Z, Y, X an axis, {'CZYX'[-len(axes) :]} for example."
-        )
-        raise ImageFormatError(message)
+        cause = f"the file does not say what its axes are (shape {shape}, tifffile names them {given})"
+        remedy = f"Give --axes with one letter from C, Z, Y, X an axis, {'CZYX'[-len(axes) :]} for example"
+        refuse(path, "unknown-axes", cause, remedy)

@@ -37,7 +37,8 @@ def test_colours_become_channels(tmp_path):
 def test_opaque_alpha_is_dropped_with_a_note(tmp_path, mode):
     image = read_image(saved(tmp_path / "a.png", Pillow.fromarray(GREY).convert(mode)))
     assert image.num_channels == len(mode) - 1
-    assert image.metadata.notes == ("an alpha channel that is opaque everywhere was left out",)
+    assert [verdict.code for verdict in image.metadata.verdicts] == ["alpha-dropped"]
+    assert "opaque everywhere was left out" in image.metadata.notes[0]
 
 
 def test_alpha_that_varies_is_refused(tmp_path):
@@ -97,5 +98,5 @@ def test_axes_other_than_a_pictures_are_refused(tmp_path):
 
 def test_a_decompression_bomb_is_refused(tmp_path):
     Pillow.new("1", (20000, 20000)).save(tmp_path / "a.png")
-    with pytest.raises(ImageFormatError, match="expected a PNG or JPEG image, but it cannot be read"):
+    with pytest.raises(ImageFormatError, match=r"would become 381 MiB.*compression-bomb"):
         read_image(tmp_path / "a.png")

@@ -28,7 +28,7 @@ _WITHOUT_MEASURE = 4 * 2**30
 """Budget where the system does not say how much memory it has."""
 _LARGEST_EXPANSION = 250
 """Unpacked bytes a packed one. Scans reach 2 to 10, deflate ends at 1032; between lie only images of one value."""
-_HARMLESS_BYTES = 128 * 2**20
+_HARMLESS_BYTES = 64 * 2**20
 """Unpacked size below which no expansion is suspicious: a small empty mask is no attack."""
 
 _GROUPS = Path("/sys/fs/cgroup")
@@ -119,7 +119,7 @@ def check_expansion(
         request: how it is read.
 
     Raises:
-        RefusedImageError: more than 128 MiB at more than 250 bytes a stored one ("compression-bomb"), and the request
+        RefusedImageError: more than 64 MiB at more than 250 bytes a stored one ("compression-bomb"), and the request
             does not allow it.
     """
     plausible = expected_bytes <= max(_HARMLESS_BYTES, _LARGEST_EXPANSION * stored_bytes)

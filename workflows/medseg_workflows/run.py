@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from medseg.errors import InputError
 from medseg.files import write_text_atomically
+from medseg.io import links_out_of
 from medseg.io.budget import current_budget
 from medseg.io.isolated import DEFAULT_SECONDS, ReadingLimits
-from medseg.io import links_out_of
 from medseg.io.mask_format import check_mask_format
 from medseg_workflows.batch_report import write_batch_report
 from medseg_workflows.cluster import ClusterPlan, connect

@@ -66,13 +66,13 @@ def test_a_gigabyte_from_a_megabyte_is_a_bomb_unless_allowed_or_labels() -> None
 
 
 def test_small_or_plainly_packed_files_are_no_bombs() -> None:
-    assert check_expansion(FILE, expected_bytes=128 * 2**20, stored_bytes=1) == ()
+    assert check_expansion(FILE, expected_bytes=64 * 2**20, stored_bytes=1) == ()
     assert check_expansion(FILE, expected_bytes=250 * 2**20, stored_bytes=2**20) == ()
 
 
 def test_a_stream_may_grow_to_the_least_of_bomb_and_budget() -> None:
     with within_budget(Budget(2**40)):
-        assert most_inflated(1) == 128 * 2**20
+        assert most_inflated(1) == 64 * 2**20
         assert most_inflated(2**20) == 250 * 2**20
     with within_budget(Budget(1000)):
         assert most_inflated(2**20) == 1000

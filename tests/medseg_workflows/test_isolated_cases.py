@@ -1,0 +1,67 @@
+"""In a batch, a reader that hangs, crashes or eats memory costs its own case, with the cause in the record."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from medseg_workflows.cluster import ClusterPlan
+from medseg_workflows.ledger import FAILED
+from medseg_workflows.manifest import CaseJob
+from medseg_workflows.predict_cohort import PredictionSettings, predict_case
+from medseg_workflows.run import BatchPlan, run_batch
+
+import medseg
+from medseg.geometry import Affine, WorldFrame
+from medseg.inference import find_model, read_manifest
+from medseg.io import isolated
+from medseg.io.budget import MAX_BYTES_VARIABLE
+from medseg.io.isolated import ReadingLimits, ReadingProcess
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX")
+
+MODEL = "em-membranes"
+
+
+@pytest.fixture
+def settings() -> PredictionSettings:
+    folder = find_model(MODEL)
+    limits = ReadingLimits(max_seconds=1, max_bytes=2**28)
+    return PredictionSettings(folder, read_manifest(folder).weights_sha256, None, "cpu", limits)
+
+
+@pytest.mark.parametrize(
+    ("reader", "cause"),
+    [("hang", "did not end within 1 s"), ("crash", "SIGSEGV"), ("abort", "SIGABRT"), ("exit", "exit code 3")],
+)
+def test_a_case_whose_reader_fails_badly_is_one_failed_record(reader, cause, settings, tmp_path, monkeypatch):
+    with ReadingProcess(reader="support.bad_readers:read") as process:
+        monkeypatch.setattr(isolated, "_OWN", {os.getpid(): process})
+        (tmp_path / f"{reader}.png").write_bytes(b"whatever")
+        record = predict_case(_job(tmp_path / f"{reader}.png"), settings, tmp_path / "out")
+    assert record.status == FAILED
+    assert cause in record.cause
+    assert f"{reader}.png" in record.cause
+
+
+def _job(path: Path) -> CaseJob:
+    from medseg_workflows.manifest import find_cases
+
+    (job,) = find_cases(path)
+    return job
+
+
+def test_the_batch_goes_on_after_an_image_beyond_its_memory(tmp_path, monkeypatch):
+    inputs = tmp_path / "in"
+    inputs.mkdir()
+    affine = Affine([[0, 1, 0], [1, 0, 0], [0, 0, 1]], frame=WorldFrame.RAS)
+    rng = np.random.default_rng(0)
+    for name, side in (("a_small", 64), ("b_huge", 4000), ("c_small", 64)):
+        array = rng.integers(0, 255, (1, side, side), dtype=np.uint8)
+        medseg.write_image(medseg.Image(array, affine, "CYX"), inputs / f"{name}.png")
+    monkeypatch.setenv(MAX_BYTES_VARIABLE, str(8 * 2**20))  # below the 16 MB of the large one, above the small
+    plan = BatchPlan(inputs=inputs, model=MODEL, output=tmp_path / "out", cluster=ClusterPlan(workers=1))
+    summary = run_batch(plan)
+    assert [record.case_id for record in summary.failed] == ["b_huge"]
+    assert "over-budget" in summary.failed[0].cause

@@ -44,8 +44,11 @@ def append_record(path: Path, record: CaseRecord) -> None:
     """Append `record` to the ledger and flush it to disk.
 
     Raises:
-        StorageError: the disk is full or the folder cannot be written.
+        StorageError: the disk is full, the folder cannot be written, or the ledger is a link.
     """
+    if path.is_symlink():
+        message = f"{path} is a link, and the ledger is only written to a file of its own. Remove the link."
+        raise StorageError(message)
     line = json.dumps(asdict(record), ensure_ascii=False) + "\n"
     try:
         with path.open("a", encoding="utf-8") as stream:

@@ -194,7 +194,7 @@ class Predictor:
             value_unit=None,
             channel_names=(),
             notes=(*image.metadata.notes, *notes),
-            extra={**image.metadata.extra, "model": self.manifest.name, "weights_sha256": self.manifest.weights_sha256},
+            extra={**image.metadata.extra, **_identity(self.manifest)},
         )
         label_map = LabelMap(
             array=label_values(restored.class_indices, labels),
@@ -232,6 +232,15 @@ def load_model(path_or_name: str | Path, *, device: str = "auto", precision: str
         device=place,
         precision=choose_precision(place, precision),
     )
+
+
+def _identity(manifest: PackageManifest) -> dict[str, str]:
+    """What a result says of the model that made it."""
+    return {
+        "model": manifest.name,
+        "model_version": manifest.version,
+        "weights_sha256": manifest.weights_sha256,
+    }
 
 
 def _slice(image: Image, axis: int, index: int) -> Image:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,11 @@ from medseg.images import Image, ImageMetadata, LabelMap
 from medseg.io.alpha import without_constant_alpha
 from medseg.io.base import ImageHeader, ReadRequest
 from medseg.io.budget import check_budget, check_expansion
-from medseg.io.budget import check_budget, check_expansion
 from medseg.io.foreign_errors import translated_errors
 from medseg.io.label_values import compact
 from medseg.io.refusals import flag, refuse, with_verdicts
 from medseg.io.slices import slice_of
 from medseg.io.stored_order import affine_of_axes, along_world_axes, channels_first, native
-from medseg.verdicts import Verdict
 from medseg.verdicts import Verdict
 
 _REMEDY = "Open and save it again with an image editor."
@@ -29,8 +29,13 @@ _GEOMETRY_KEY = "medseg:affine_mm"
 """PNG text chunk with the affine's rows as JSON; PNG's own chunk for it rounds to whole pixels a metre."""
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _JPEG_START = b"\xff\xd8\xff"
-_COPIES = 3
-"""Pillow's own, in which a colour takes four bytes; its turned or converted copy or the array; the array in order."""
+_HEADER_BYTES = 33
+_HEADER = slice(16, 26)
+"""Width, height, bit depth and colour type in a PNG (ISO/IEC 15948, section 11.2.2)."""
+_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""Colour type -> samples a pixel."""
+_MOST_DEFLATED = 1100
+"""Bytes that one of a deflated stream can become; the format ends at 1032."""
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = 1
 _COPIES = 2.0
@@ -117,17 +122,30 @@ def _header(picture: Any, request: ReadRequest, *, path: Path) -> ImageHeader:
     dtype = np.dtype(np.uint16) if _is_wide(picture) else _WIDE.get(mode, np.dtype(np.uint8))
     decoded_bytes = width * height * len(picture.getbands()) * dtype.itemsize
     check_budget(path, expected_bytes=decoded_bytes, copies=_COPIES)
-    flags = check_expansion(path, expected_bytes=decoded_bytes, stored_bytes=path.stat().st_size, request=request)
+    stored = path.stat().st_size
+    if picture.format == "PNG":
+        _check_deflated(path, stored_bytes=stored)
+    judged = request if picture.format == "PNG" else replace(request, as_labels=False)  # no mask is kept as JPEG
+    flags = check_expansion(path, expected_bytes=decoded_bytes, stored_bytes=stored, request=judged)
     if picture.getexif().get(_EXIF_ORIENTATION, _UPRIGHT) >= 5:
         width, height = height, width
     metadata = ImageMetadata(source=str(path), format="png", spacing_is_known=known)
     return ImageHeader((_CHANNELS[mode], height, width), "CYX", dtype, affine, with_verdicts(metadata, *flags))
 
 
-def _check_size(header: ImageHeader, *, path: Path, request: ReadRequest) -> tuple[Verdict, ...]:
-    expected = prod(header.shape) * header.dtype.itemsize
-    check_budget(path, expected_bytes=expected, copies=_COPIES)
-    return check_expansion(path, expected_bytes=expected, stored_bytes=path.stat().st_size, request=request)
+def _check_deflated(path: Path, *, stored_bytes: int) -> None:
+    """Pass when the pixels that the header states can come out of a file of this size, empty masks included.
+
+    Raises:
+        RefusedImageError: they cannot; pillow would allocate them before it notices.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(_HEADER_BYTES)
+    width, height, depth, colour_type = struct.unpack(">IIBB", head[_HEADER])
+    row_bytes = (width * depth * _SAMPLES.get(colour_type, 1) + 7) // 8
+    if row_bytes * height > _MOST_DEFLATED * stored_bytes:
+        cause = f"its header states {width} x {height} pixels, and the file is too small to hold them"
+        refuse(path, "truncated", cause, "Copy or export it again")
 
 
 def _check_request(request: ReadRequest, *, path: Path) -> None:

@@ -6,13 +6,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test lint bench docs clean venv system
+.PHONY: demo test fuzz lint bench docs clean venv system
 
 demo: $(VENV)/.installed
 	$(BIN)/medseg demo
 
 test: $(VENV)/.installed-dev system
 	scripts/with_display.sh $(BIN)/pytest -n 2 --dist worksteal
+
+# 50,000 mutated files of each format; FUZZ_CASES=1000 FUZZ_FIRST=50000 make fuzz runs others. Failures stay in .fuzz.
+FUZZ_CASES ?= 50000
+FUZZ_FIRST ?= 0
+
+fuzz: $(VENV)/.installed-dev
+	MEDSEG_FUZZ_CASES=$(FUZZ_CASES) MEDSEG_FUZZ_FIRST=$(FUZZ_FIRST) MEDSEG_FUZZ_SAVE=.fuzz $(BIN)/pytest tests/fuzz -n 2 -rA --tb=line
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import struct
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from medseg.io.base import ImageHeader, ReadRequest
 from medseg.io.budget import check_budget, check_expansion
 from medseg.io.foreign_errors import translated_errors
 from medseg.io.label_values import compact
+from medseg.io.png_chunks import EXIF_ORIENTATION, PNG_START, UPRIGHT, PngHeader, read_png_header
 from medseg.io.refusals import flag, refuse, with_verdicts
 from medseg.io.slices import slice_of
 from medseg.io.stored_order import affine_of_axes, along_world_axes, channels_first, native
@@ -27,17 +29,9 @@ from medseg.verdicts import Verdict
 _REMEDY = "Open and save it again with an image editor."
 _GEOMETRY_KEY = "medseg:affine_mm"
 """PNG text chunk with the affine's rows as JSON; PNG's own chunk for it rounds to whole pixels a metre."""
-_PNG_START = b"\x89PNG\r\n\x1a\n"
 _JPEG_START = b"\xff\xd8\xff"
-_HEADER_BYTES = 33
-_HEADER = slice(16, 26)
-"""Width, height, bit depth and colour type in a PNG (ISO/IEC 15948, section 11.2.2)."""
-_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""Colour type -> samples a pixel."""
-_MOST_DEFLATED = 1100
-"""Bytes that one of a deflated stream can become; the format ends at 1032."""
-_EXIF_ORIENTATION = 0x0112
-_UPRIGHT = 1
+_FIRST_QUARTER_TURN = 5
+"""EXIF orientations from here on swap rows and columns."""
 _COPIES = 2.0
 """A picture while it is read: pillow's and the array."""
 _CHANNELS = {"1": 1, "L": 1, "I": 1, "I;16": 1, "I;16B": 1, "F": 1, "LA": 1, "RGB": 3, "RGBA": 3, "YCbCr": 3}
@@ -62,12 +56,12 @@ class PngReader:
 
     def header(self, path: Path, request: ReadRequest) -> ImageHeader:
         """What the file says about its image, without decoding it."""
-        with translated_errors(path, expected="a PNG or JPEG image", remedy=_REMEDY), _open(path) as picture:
+        with _opened(path) as picture:
             return _header(picture, request, path=path)
 
     def read(self, path: Path, request: ReadRequest) -> Image:
         """The image."""
-        with translated_errors(path, expected="a PNG or JPEG image", remedy=_REMEDY), _open(path) as picture:
+        with _opened(path) as picture:
             header = _header(picture, request, path=path)
             array, flags = _decoded(picture, request, path=path)
         array, _ = channels_first(native(array), "YX" if array.ndim == 2 else "YXC")
@@ -96,56 +90,70 @@ class PngWriter:
         _write(compact(label_map.array)[None], affine=label_map.affine, metadata=label_map.metadata, path=path)
 
 
-def _open(path: Path) -> Any:
-    """The picture by its first bytes, not yet decoded; pillow's own limit of its size gives way to the budget."""
+@dataclass(frozen=True)
+class _Picture:
+    """A file that is open and not decoded.
+
+    Attributes:
+        pillow: pillow's image.
+        png: header of a PNG; None for JPEG.
+        orientation: that of EXIF, 1 to 8.
+    """
+
+    pillow: Any
+    png: PngHeader | None
+    orientation: int
+
+    @property
+    def mode(self) -> str:
+        return str(self.pillow.mode)
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it has 16 bits a sample and several samples a pixel; pillow keeps 8 of them without a word."""
+        return self.png is not None and self.png.depth == 16 and self.png.samples > 1
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_Picture]:
+    """The picture by its first bytes; pillow's own limit of its size gives way to the budget."""
     from PIL.JpegImagePlugin import JpegImageFile
     from PIL.PngImagePlugin import PngImageFile
 
-    with path.open("rb") as stream:
-        start = stream.read(len(_PNG_START))
-    readers = {_PNG_START: PngImageFile, _JPEG_START: JpegImageFile}
-    fitting = [reader for magic, reader in readers.items() if start.startswith(magic)]
-    if not fitting:
-        cause = "expected a PNG or JPEG image, and its first bytes are those of neither"
-        refuse(path, "not-a-picture", cause, _REMEDY.rstrip("."))
-    return fitting[0](path)
+    with translated_errors(path, expected="a PNG or JPEG image", remedy=_REMEDY):
+        with path.open("rb") as stream:
+            start = stream.read(len(PNG_START))
+        if start == PNG_START:
+            header = read_png_header(path)
+            with PngImageFile(path) as picture:
+                yield _Picture(picture, header, header.orientation)
+        elif start.startswith(_JPEG_START):
+            with JpegImageFile(path) as picture:
+                found = picture.getexif().get(EXIF_ORIENTATION, UPRIGHT)
+                yield _Picture(picture, None, found if found in range(1, 9) else UPRIGHT)
+        else:
+            cause = "expected a PNG or JPEG image, and its first bytes are those of neither"
+            refuse(path, "not-a-picture", cause, _REMEDY.rstrip("."))
 
 
-def _header(picture: Any, request: ReadRequest, *, path: Path) -> ImageHeader:
+def _header(picture: _Picture, request: ReadRequest, *, path: Path) -> ImageHeader:
     _check_request(request, path=path)
     mode = _mode_read(picture, request)
     if mode not in _CHANNELS:
         cause = f"expected a grey or RGB picture, got colour mode {mode}"
         refuse(path, "colour-space", cause, "Convert it to RGB in an image editor")
-    affine, known = _affine_of(picture)
-    width, height = picture.size
-    dtype = np.dtype(np.uint16) if _is_wide(picture) else _WIDE.get(mode, np.dtype(np.uint8))
-    decoded_bytes = width * height * len(picture.getbands()) * dtype.itemsize
+    width, height = picture.pillow.size
+    dtype = np.dtype(np.uint16) if picture.is_wide else _WIDE.get(mode, np.dtype(np.uint8))
+    decoded_bytes = width * height * len(picture.pillow.getbands()) * dtype.itemsize
     check_budget(path, expected_bytes=decoded_bytes, copies=_COPIES)
+    judged = request if picture.png else replace(request, as_labels=False)  # no mask is kept as JPEG
     stored = path.stat().st_size
-    if picture.format == "PNG":
-        _check_deflated(path, stored_bytes=stored)
-    judged = request if picture.format == "PNG" else replace(request, as_labels=False)  # no mask is kept as JPEG
     flags = check_expansion(path, expected_bytes=decoded_bytes, stored_bytes=stored, request=judged)
-    if picture.getexif().get(_EXIF_ORIENTATION, _UPRIGHT) >= 5:
+    affine, known = _affine_of(picture.pillow)
+    if picture.orientation >= _FIRST_QUARTER_TURN:
         width, height = height, width
     metadata = ImageMetadata(source=str(path), format="png", spacing_is_known=known)
     return ImageHeader((_CHANNELS[mode], height, width), "CYX", dtype, affine, with_verdicts(metadata, *flags))
-
-
-def _check_deflated(path: Path, *, stored_bytes: int) -> None:
-    """Pass when the pixels that the header states can come out of a file of this size, empty masks included.
-
-    Raises:
-        RefusedImageError: they cannot; pillow would allocate them before it notices.
-    """
-    with path.open("rb") as stream:
-        head = stream.read(_HEADER_BYTES)
-    width, height, depth, colour_type = struct.unpack(">IIBB", head[_HEADER])
-    row_bytes = (width * depth * _SAMPLES.get(colour_type, 1) + 7) // 8
-    if row_bytes * height > _MOST_DEFLATED * stored_bytes:
-        cause = f"its header states {width} x {height} pixels, and the file is too small to hold them"
-        refuse(path, "truncated", cause, "Copy or export it again")
 
 
 def _check_request(request: ReadRequest, *, path: Path) -> None:
@@ -154,71 +162,60 @@ def _check_request(request: ReadRequest, *, path: Path) -> None:
         raise InputError(message)
 
 
-def _mode_read(picture: Any, request: ReadRequest) -> str:
+def _mode_read(picture: _Picture, request: ReadRequest) -> str:
     """The mode after palettes became colours."""
     if picture.mode not in {"P", "PA"}:
-        return str(picture.mode)
+        return picture.mode
     return "L" if request.as_labels else "RGB"
 
 
 def _affine_of(picture: Any) -> tuple[Affine, bool]:
-    text = getattr(picture, "text", {}).get(_GEOMETRY_KEY)
-    if text is None:
+    text = picture.info.get(_GEOMETRY_KEY)  # not picture.text, which decodes the pixels first
+    if not isinstance(text, str):
         return affine_of_axes("YX", spacing_mm={}, origin_mm={}), False
     return Affine(json.loads(text), frame=WorldFrame.RAS), True
 
 
-def _decoded(picture: Any, request: ReadRequest, *, path: Path) -> tuple[NDArray, list[Verdict]]:
+def _decoded(picture: _Picture, request: ReadRequest, *, path: Path) -> tuple[NDArray, list[Verdict]]:
     """Rows, columns and, in colour, channels, turned upright; colours for palette numbers unless labels are read."""
-    from PIL import ImageOps
-
     flags = []
-    orientation = picture.getexif().get(_EXIF_ORIENTATION, _UPRIGHT)
-    if orientation != _UPRIGHT:
+    array = _wide_samples(path) if picture.is_wide else None
+    if array is None:
+        array, expanded = _samples(picture, request)
+        if expanded:
+            flags.append(flag(path, "palette-expanded", "palette numbers were turned into colours"))
+    if picture.orientation != UPRIGHT:
         flags.append(flag(path, "turned", "the picture was turned as its EXIF tag asks, as are masks with such a tag"))
-    if _is_wide(picture):
-        return _turned(_decoded_wide(path), orientation), flags
-    depth = _grey_bits(picture)
-    if orientation != _UPRIGHT:
-        picture = ImageOps.exif_transpose(picture)
-    if picture.mode in {"P", "PA"} and not request.as_labels:
-        transparent = picture.mode == "PA" or "transparency" in picture.info
-        picture = picture.convert("RGBA" if transparent else "RGB")
-        flags.append(flag(path, "palette-expanded", "palette numbers were turned into colours"))
-    if picture.mode == "YCbCr":
-        picture = picture.convert("RGB")
-    if picture.mode == "PA":
-        picture = picture.getchannel(0)
-    array = np.asarray(picture)
-    return array // (255 // (2**depth - 1)) if depth in {2, 4} else array, flags
+        array = _turned(array, picture.orientation)
+    return array, flags
 
 
-def _is_wide(picture: Any) -> bool:
-    """Whether it has 16 bits a sample and several samples a pixel, of which pillow keeps 8 bits without a word."""
-    return picture.format == "PNG" and picture.mode in {"RGB", "RGBA", "LA"} and "16" in _raw_mode(picture)
-
-
-def _grey_bits(picture: Any) -> int:
-    """Bits a pixel where pillow stretches 2 or 4 of them to 8, else 0."""
-    return {"L;2": 2, "L;4": 4}.get(_raw_mode(picture), 0)
-
-
-def _raw_mode(picture: Any) -> str:
-    """How pillow calls the samples in the file, "RGB;16B" for example."""
-    tiles = picture.tile
-    arguments = tiles[0][3] if tiles else ""
-    return str(arguments[0] if isinstance(arguments, tuple) else arguments)
-
-
-def _decoded_wide(path: Path) -> NDArray:
+def _wide_samples(path: Path) -> NDArray:
     import imagecodecs
 
     return np.asarray(imagecodecs.png_decode(path.read_bytes()))
 
 
+def _samples(picture: _Picture, request: ReadRequest) -> tuple[NDArray, bool]:
+    """The pixels as pillow decodes them, and whether they were palette numbers before."""
+    pixels, expanded = picture.pillow, False
+    if picture.mode in {"P", "PA"} and not request.as_labels:
+        transparent = picture.mode == "PA" or "transparency" in pixels.info
+        pixels, expanded = pixels.convert("RGBA" if transparent else "RGB"), True
+    if pixels.mode == "YCbCr":
+        pixels = pixels.convert("RGB")
+    if pixels.mode == "PA":
+        pixels = pixels.getchannel(0)
+    array = np.asarray(pixels)
+    is_stretched = picture.mode == "L" and picture.png is not None and picture.png.depth in {2, 4}
+    if is_stretched and picture.png is not None:  # pillow spreads them over 0 to 255
+        array = array // (255 // (2**picture.png.depth - 1))
+    return array, expanded
+
+
 def _turned(array: NDArray, orientation: int) -> NDArray:
     """`array`, (rows, columns, ...), upright: EXIF orientations 2 to 8 are the eight turns and mirrorings."""
-    if orientation in {5, 6, 7, 8}:
+    if orientation >= _FIRST_QUARTER_TURN:
         array = array.swapaxes(0, 1)
     rows = -1 if orientation in {3, 4, 7, 8} else 1
     columns = -1 if orientation in {2, 3, 6, 7} else 1

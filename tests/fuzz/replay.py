@@ -6,11 +6,12 @@ import tempfile
 import traceback
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+_ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(_ROOT), str(_ROOT / "tests")]  # the package first: tests/medseg must not hide it
 
-from fuzz.campaign import case
+from fuzz.campaign import case  # noqa: E402 - needs the lines above
 
-from medseg.io import describe, read_image
+from medseg.io import describe, read_image  # noqa: E402
 
 
 def main() -> None:

@@ -2,21 +2,19 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from medseg_workflows.cluster import ClusterPlan
-from medseg_workflows.ledger import FAILED
-from medseg_workflows.manifest import CaseJob
+from medseg_workflows.ledger import DONE, FAILED
+from medseg_workflows.manifest import CaseJob, find_cases
 from medseg_workflows.predict_cohort import PredictionSettings, predict_case
-from medseg_workflows.run import BatchPlan, run_batch
 
 import medseg
 from medseg.geometry import Affine, WorldFrame
 from medseg.inference import find_model, read_manifest
 from medseg.io import isolated
-from medseg.io.budget import MAX_BYTES_VARIABLE
 from medseg.io.isolated import ReadingLimits, ReadingProcess
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX")
@@ -46,13 +44,11 @@ def test_a_case_whose_reader_fails_badly_is_one_failed_record(reader, cause, set
 
 
 def _job(path: Path) -> CaseJob:
-    from medseg_workflows.manifest import find_cases
-
     (job,) = find_cases(path)
     return job
 
 
-def test_the_batch_goes_on_after_an_image_beyond_its_memory(tmp_path, monkeypatch):
+def test_cases_go_on_after_an_image_beyond_the_memory_of_one(settings, tmp_path):
     inputs = tmp_path / "in"
     inputs.mkdir()
     affine = Affine([[0, 1, 0], [1, 0, 0], [0, 0, 1]], frame=WorldFrame.RAS)
@@ -60,8 +56,13 @@ def test_the_batch_goes_on_after_an_image_beyond_its_memory(tmp_path, monkeypatc
     for name, side in (("a_small", 64), ("b_huge", 4000), ("c_small", 64)):
         array = rng.integers(0, 255, (1, side, side), dtype=np.uint8)
         medseg.write_image(medseg.Image(array, affine, "CYX"), inputs / f"{name}.png")
-    monkeypatch.setenv(MAX_BYTES_VARIABLE, str(8 * 2**20))  # below the 16 MB of the large one, above the small
-    plan = BatchPlan(inputs=inputs, model=MODEL, output=tmp_path / "out", cluster=ClusterPlan(workers=1))
-    summary = run_batch(plan)
-    assert [record.case_id for record in summary.failed] == ["b_huge"]
-    assert "over-budget" in summary.failed[0].cause
+    limited = replace(settings, reading=ReadingLimits(max_bytes=8 * 2**20))  # b_huge is 16 MB
+    records = [predict_case(job, limited, tmp_path / "out") for job in find_cases(inputs)]
+    assert [record.status for record in records] == [DONE, FAILED, DONE]
+    assert "over-budget" in records[1].cause
+
+
+def test_what_reading_may_cost_does_not_make_another_result(settings, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"whatever")
+    job = _job(tmp_path / "a.png")
+    assert settings.key(job) == replace(settings, reading=ReadingLimits(max_seconds=7)).key(job)

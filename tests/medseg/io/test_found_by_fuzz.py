@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 from cases.dicom import SeriesCase
+from fuzz.seeds import png_chunk
 from pydicom.uid import RLELossless
 from support.ramp import encoded
 
@@ -124,3 +126,20 @@ def test_an_unknown_value_representation_is_a_refusal_for_info_too(tmp_path):
     assert {entry.verdict for entry in describe(path)} == {"refused"}
     with pytest.raises(MedsegError, match=r"vr\.dcm"):
         read_image(path)
+
+
+def test_a_png_is_measured_before_pillow_decodes_it_for_its_text(tmp_path, monkeypatch):
+    from PIL.PngImagePlugin import PngImageFile
+
+    def load(self):
+        pytest.fail("decoded before its size was checked")
+
+    # 8000 x 10000 grey pixels, 80 MB, in an image data chunk of almost nothing after a text chunk.
+    size = struct.pack(">IIBBBBB", 8000, 10000, 8, 0, 0, 0, 0)
+    chunks = [(b"IHDR", size), (b"IDAT", zlib.compress(bytes(100))), (b"tEXt", b"Title\0x"), (b"IEND", b"")]
+    path = tmp_path / "bomb.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(kind, content) for kind, content in chunks))
+    monkeypatch.setattr(PngImageFile, "load", load)
+    with pytest.raises(RefusedImageError, match=r"bomb\.png"):
+        read_image(path)
+    assert [entry.verdict for entry in describe(path)] == ["refused"]

@@ -41,6 +41,8 @@ def opened_tiff(path: Path) -> Iterator[Any]:
             if not tif.series:
                 refuse(path, "no-image", "expected an image, but the TIFF holds no pages", REMEDY.rstrip("."))
             complaints.check(path)
+            if 0 in tif.series[0].shape:
+                refuse(path, "no-image", "expected an image, but the TIFF's first has no pixels", REMEDY.rstrip("."))
             yield tif
             complaints.check(path)
     finally:

@@ -75,11 +75,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 def write_text_atomically(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, whole or not at all.
 
+    Bytes of file names that are no text become backslash codes, which JSON reads back.
+
     Raises:
         StorageError: see `atomic_path`.
     """
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _temporary(path: Path) -> Path:

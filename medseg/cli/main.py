@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points
@@ -21,6 +22,7 @@ from medseg.cli.predict import predict
 from medseg.cli.report import report
 from medseg.cli.train import train
 from medseg.errors import Cancelled, MedsegError
+from medseg.printable import printable
 
 VERBS = (demo, doctor, info, datasets, models, train, predict, evaluate, report, deidentify)
 
@@ -73,6 +75,8 @@ def _global_options(
 def main() -> None:
     """Run the command line: exit 0 when done, 1 when a case failed, 2 when the input or the call is wrong."""
     debug = "--debug" in sys.argv
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may hold bytes that are no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         _build_app()(args=arguments)
@@ -82,5 +86,5 @@ def main() -> None:
     except MedsegError as error:
         if debug:
             raise
-        print(f"medseg: {error}", file=sys.stderr)
+        print(f"medseg: {printable(str(error))}", file=sys.stderr)
         sys.exit(EXIT_WRONG_INPUT)

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from medseg.printable import printable
+
 SECONDS_BETWEEN_LINES = 10.0
 """How often a job that is not on a terminal says where it is."""
 
@@ -27,6 +29,7 @@ def print_table(
         rows: the cells.
         below: for each row, lines that stand indented below it.
     """
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(line[column]) for line in [header, *rows]) for column in range(len(header) - 1)]
     blocks: list[tuple[Sequence[str], Sequence[str]]] = [(header, ())] if any(header) else []
     blocks += zip(rows, below or [()] * len(rows), strict=True)
@@ -34,7 +37,7 @@ def print_table(
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
         print("  ".join([*cells, line[-1]]).rstrip())
         for text in more:
-            print(f"    {text}")
+            print(f"    {printable(text)}")
 
 
 @contextmanager

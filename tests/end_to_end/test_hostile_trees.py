@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -26,8 +27,9 @@ pytestmark = [  # pydicom objects to what is wrong here on purpose
 KEY = bytes(32)
 NAMES = [
     "plain.dcm", "noextension", "with space", " leading", "trailing ", "dots..dcm", "x...dcm", "a..b", "-rf",
-    "--output", "-", "~", "~root", "$HOME", "$(id)", "`id`", "%00", "%2e%2e%2f", "a;b", "a|b", "a&b", "a>b", "a<b", "a*b", "a?b",
-    "[a]", "{a}", "a'b", 'a"b', "a\\b", "x\\..\\..\\x.dcm", "C:\\x.dcm", "C:x", "con", "NUL", "aux.dcm", "line\nbreak",
+    "--output", "-", "~", "~root", "$HOME", "$(id)", "`id`", "%00", "%2e%2e%2f", "a;b", "a|b", "a&b", "a>b", "a<b",
+    "a*b", "a?b", "[a]", "{a}",
+    "a'b", 'a"b', "a\\b", "x\\..\\..\\x.dcm", "C:\\x.dcm", "C:x", "con", "NUL", "aux.dcm", "line\nbreak",
     "tab\tname", "escape\x1b[31m", "bell\x07", "umlaut-äöü", "combining-a\u0308", "日本語",
     "right-to-left-\u202egnp.dcm",
     "zero\u200bwidth", "emoji-\U0001f9e0", "n" * 255, "é" * 127, os.fsdecode(b"latin1-\xe4.dcm"), "__", "#1", "@x",
@@ -167,6 +169,51 @@ def test_deidentified_copies_of_hostile_names_stay_in_the_target(tree, outside, 
     allowed = set("0123456789abcdefABCDEFP./")
     names = {str(path.relative_to(tmp_path / "copies")) for path in copies} - {"deidentification.json"}
     assert set("".join(names).replace("dcm", "")) <= allowed
+
+
+RAW_NAMES = [
+    b"latin1-\xe4.png", b"line\nbreak.png", b"line\x01break.png", b"escape\x1b[31m.png", b"-rf.png", b"=1+1.png",
+    "right\u202egnp.png".encode(), b"n" * 251 + b".png", b"<b>.png",
+]  # fmt: skip
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """PNG files whose names are not what a terminal, JSON or HTML would like."""
+    (tmp_path / "pictures").mkdir()
+    write_image(_image(2), tmp_path / "one.png")
+    for name in RAW_NAMES:
+        (tmp_path / "pictures" / os.fsdecode(name)).write_bytes((tmp_path / "one.png").read_bytes())
+    return tmp_path / "pictures"
+
+
+def test_hostile_names_print_as_plain_lines(pictures, command):
+    code, printed = command("info", pictures)
+    assert code == 0
+    assert f"{len(RAW_NAMES)} images, {len(RAW_NAMES)} ok" in printed
+    assert all(line.isprintable() for line in printed.splitlines())
+    assert len(printed.strip().splitlines()) == len(RAW_NAMES) + 3
+    code, printed = command("info", pictures, "--json")
+    assert len(json.loads(printed)) == len(RAW_NAMES)
+    code, printed = command("info", pictures / "no\nsuch\x1b[2J.png")
+    assert code == 2
+    assert len(printed.strip().splitlines()) == 1
+    assert printed.strip().isprintable()
+
+
+def test_cases_of_a_batch_have_plain_names_each_its_own(pictures, tmp_path):
+    from medseg_workflows.ledger import DONE, CaseRecord, append_record, read_records
+    from medseg_workflows.manifest import find_cases
+
+    jobs = find_cases(pictures)
+    names = [job.case_id for job in jobs]
+    assert len(set(names)) == len(RAW_NAMES)
+    assert all(name.isprintable() and "/" not in name and name not in {".", ".."} for name in names)
+    for job in jobs:
+        append_record(tmp_path / "ledger.jsonl", CaseRecord(job.case_id, str(job.source), "", DONE))
+    kept = read_records(tmp_path / "ledger.jsonl")
+    assert [kept[job.case_id].source for job in jobs] == [str(job.source) for job in jobs]
+    write_text_atomically(tmp_path / "summary.csv", "\n".join(str(job.source) for job in jobs))
 
 
 TAGS = ["../../up", "/etc/passwd", "a\0b", "a\nb", "..", ".", "", "~", "x" * 60, "CON", "a/b\\c", "C:\\x", "\x1b[2J"]

@@ -51,7 +51,7 @@ def append_record(path: Path, record: CaseRecord) -> None:
         raise StorageError(message)
     line = json.dumps(asdict(record), ensure_ascii=False) + "\n"
     try:
-        with path.open("a", encoding="utf-8") as stream:
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
             if stream.tell() and not _ends_with_newline(path):
                 stream.write("\n")
             stream.write(line)

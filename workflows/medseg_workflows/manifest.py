@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from medseg.io import InputImage, case_name, list_images
+from medseg.printable import name_of_printables
 
 _CHUNK_BYTES = 1 << 20
 
@@ -61,6 +62,7 @@ def find_cases(folder: Path, *, allow: Collection[str] = ()) -> tuple[CaseJob, .
         _case_name(image, root, keep_suffix=True) if name in doubled else name
         for image, name in zip(images, short, strict=True)
     ]
+    names = [_counted(name, names[:position]) for position, name in enumerate(names)]
     return tuple(
         CaseJob(
             name,
@@ -79,11 +81,16 @@ def content_hash(source: Path) -> str:
     files = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
     for path in files:
         if path != source:
-            digest.update(path.relative_to(source).as_posix().encode() + b"\0")
+            digest.update(path.relative_to(source).as_posix().encode(errors="surrogateescape") + b"\0")
         with path.open("rb") as stream:
             while chunk := stream.read(_CHUNK_BYTES):
                 digest.update(chunk)
     return digest.hexdigest()
+
+
+def _counted(name: str, earlier: Sequence[str]) -> str:
+    """The name, or with a number where an earlier one differs in nothing but characters that do not print."""
+    return f"{name}__{earlier.count(name) + 1}" if name in earlier else name
 
 
 def _case_name(image: InputImage, root: Path, *, keep_suffix: bool) -> str:
@@ -91,4 +98,4 @@ def _case_name(image: InputImage, root: Path, *, keep_suffix: bool) -> str:
     parts = list(relative.parts) or [image.path.resolve().name]
     if image.path.is_file() and not keep_suffix:
         parts[-1] = case_name(image.path)
-    return "__".join(filter(None, (*parts, image.mark)))
+    return name_of_printables("__".join(filter(None, (*parts, image.mark))))

@@ -18,6 +18,7 @@ from medseg.io import links_out_of
 from medseg.io.budget import current_budget
 from medseg.io.isolated import DEFAULT_SECONDS, ReadingLimits
 from medseg.io.mask_format import check_mask_format
+from medseg.printable import printable
 from medseg_workflows.batch_report import write_batch_report
 from medseg_workflows.cluster import ClusterPlan, connect
 from medseg_workflows.ledger import DONE, FAILED, CaseRecord, append_record, read_records
@@ -77,7 +78,7 @@ class BatchSummary:
         done = len(self.records) - len(self.failed)
         kept = f" ({self.kept} of them by an earlier run)" if self.kept else ""
         lines = [f"{done} cases done{kept}, {len(self.failed)} failed"]
-        lines += [f"  failed  {record.case_id}: {record.cause}" for record in self.failed]
+        lines += [f"  failed  {record.case_id}: {printable(record.cause)}" for record in self.failed]
         return "\n".join(lines)
 
 
@@ -92,7 +93,7 @@ def run_batch(plan: BatchPlan) -> BatchSummary:
     _check(plan)
     jobs = find_cases(plan.inputs, allow=plan.allow)
     for link in links_out_of(plan.inputs):
-        print(f"note: {link.sentence}", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"note: {printable(link.sentence)}", file=sys.stderr, flush=True)  # noqa: T201
     settings = _settings(plan)
     plan.output.mkdir(parents=True, exist_ok=True)
     ledger = plan.output / "ledger.jsonl"
@@ -187,7 +188,7 @@ def _record_of(future: Future, job: CaseJob) -> CaseRecord:
 
 def _say(record: CaseRecord, count: int, total: int, started: float) -> None:
     left = (time.monotonic() - started) / count * (total - count)
-    outcome = f"{record.objects} objects" if record.status == DONE else f"FAILED: {record.cause}"
+    outcome = f"{record.objects} objects" if record.status == DONE else f"FAILED: {printable(record.cause)}"
     print(f"[{count}/{total}, about {left:.0f} s left] {record.case_id}: {outcome}", file=sys.stderr, flush=True)  # noqa: T201
 
 

@@ -6,6 +6,7 @@ import sys
 import warnings
 import zlib
 
+import numpy as np
 import pytest
 from cases.dicom import SeriesCase
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -15,6 +16,8 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import UID
 
 from medseg.cli.main import main
+from medseg.errors import MedsegError
+from medseg.io import read_image, write_image
 
 CANARY = "Zqv"
 """Start of all canaries: "Zqv007x" stands in one place only, so that a leak names its source."""
@@ -199,9 +202,6 @@ def test_messages_about_damaged_files_quote_nothing(tmp_path, command, damage):
         assert code in {0, 1, 2}
     code, text = command("deidentify", source, tmp_path / "out", "--key-file", key)
     assert code in {0, 1, 2}
-    from medseg.errors import MedsegError
-    from medseg.io import read_image
-
     try:
         image = read_image(source)
         printed += "\n".join(image.metadata.notes)
@@ -209,3 +209,63 @@ def test_messages_about_damaged_files_quote_nothing(tmp_path, command, damage):
         printed += str(error)
     copies = [tmp_path / "out"] if damage not in KEPT_IN_COPIES else []
     assert leaks(printed + text, *copies) == []
+
+
+def _nifti(path):
+    import nibabel
+
+    image = nibabel.Nifti1Image(np.zeros((4, 4, 4), np.int16), np.eye(4))
+    for number, field in enumerate(("descrip", "aux_file", "intent_name", "db_name")):
+        image.header[field] = canary(300 + number).encode()
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", canary(305).encode()))
+    nibabel.save(image, path)
+
+
+def _tiff(path):
+    import tifffile
+
+    notes = {
+        "software": canary(311),
+        "datetime": "2020:01:01 00:00:00",
+        "extratags": [(315, "s", 0, canary(312), True)],
+    }
+    tifffile.imwrite(path, np.zeros((16, 16), np.uint8), description=f"{canary(310)} spacing=x", **notes)
+
+
+def _ome_tiff(path):
+    import tifffile
+
+    metadata = {"axes": "ZYX", "Name": canary(320), "Description": canary(321), "PhysicalSizeX": 0.5}
+    tifffile.imwrite(path, np.zeros((2, 16, 16), np.uint8), metadata=metadata, ome=True)
+
+
+def _png(path):
+    from PIL import Image, PngImagePlugin
+
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Title", canary(330))
+    text.add_itxt(canary(331), canary(332), zip=True)
+    Image.fromarray(np.zeros((16, 16), np.uint8)).save(path, pnginfo=text)
+
+
+FILES = {"a.nii": _nifti, "a.nii.gz": _nifti, "a.tif": _tiff, "a.ome.tif": _ome_tiff, "a.png": _png}
+
+
+@pytest.mark.parametrize("kept", [1.0, 0.9, 0.5, 0.2], ids=lambda kept: f"{kept:.0%}")
+@pytest.mark.parametrize("name", FILES)
+def test_texts_in_other_formats_are_neither_shown_nor_handed_on(tmp_path, command, name, kept):
+    path = tmp_path / name
+    FILES[name](path)
+    assert leaks("", tmp_path)
+    raw = path.read_bytes()
+    path.write_bytes(raw[: int(len(raw) * kept)])
+    code, printed = command("info", path)
+    assert code in {0, 2}
+    (tmp_path / "out").mkdir()
+    try:
+        image = read_image(path, axes="ZYX" if "ome" in name else None)
+        write_image(image, tmp_path / "out" / name)
+        printed += " ".join([*image.metadata.notes, *image.metadata.channel_names, repr(image)])
+    except MedsegError as error:
+        printed += str(error)
+    assert leaks(printed, tmp_path / "out") == []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from medseg.errors import GeometryError, ImageFormatError, InputError, MedsegError
@@ -16,11 +18,24 @@ _RUST_PANIC = "pyo3_runtime"
 """Module of the exception of decoders written in Rust; it is no `Exception`, so that it would end the program."""
 
 
+_LOGGERS = ("pydicom", "nibabel.global", "tifffile")
+"""Loggers of reading libraries that repeat what headers say."""
+_is_reading: ContextVar[bool] = ContextVar("is_reading", default=False)
+
+
+def _may_log(_: logging.LogRecord) -> bool:
+    return not _is_reading.get()
+
+
+for _name in _LOGGERS:
+    logging.getLogger(_name).addFilter(_may_log)
+
+
 @contextmanager
 def translated_errors(path: Path, *, expected: str, remedy: str) -> Iterator[None]:
     """Run a block of reading code so that it can only fail with a `MedsegError` of one line.
 
-    Warnings of the reading library are silenced: they repeat tag values, which may identify a patient.
+    Warnings and log lines of the reading library are silenced: they repeat tag values, which may identify a patient.
 
     Args:
         path: what is read, for the message.
@@ -31,6 +46,8 @@ def translated_errors(path: Path, *, expected: str, remedy: str) -> Iterator[Non
         InputError: the file does not exist or may not be read.
         ImageFormatError: anything else that goes wrong.
     """
+    before = _is_reading.get()
+    _is_reading.set(True)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -59,6 +76,8 @@ def translated_errors(path: Path, *, expected: str, remedy: str) -> Iterator[Non
             raise  # Ctrl-C and the like
         message = f"{path}: expected {expected}, but its decoder failed. {remedy}"
         raise ImageFormatError(message) from error
+    finally:
+        _is_reading.set(before)  # not reset(): a generator may end in another context
 
 
 def one_line(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import logging
 import sys
 import warnings
 import zlib
@@ -18,6 +19,7 @@ from pydicom.uid import UID
 from medseg.cli.main import main
 from medseg.errors import MedsegError
 from medseg.io import read_image, write_image
+from medseg.io.dicom.deidentify import deidentify_folder
 
 CANARY = "Zqv"
 """Start of all canaries: "Zqv007x" stands in one place only, so that a leak names its source."""
@@ -269,3 +271,23 @@ def test_texts_in_other_formats_are_neither_shown_nor_handed_on(tmp_path, comman
     except MedsegError as error:
         printed += str(error)
     assert leaks(printed, tmp_path / "out") == []
+
+
+def test_reading_libraries_log_nothing_of_a_header(tmp_path, caplog):
+    """Also where a program has set logging up to show everything; afterwards pydicom may log again."""
+    import pydicom
+
+    def change(ds, k):
+        ds["StudyDate"] = DataElement(0x00080020, "DA", canary(400), validation_mode=pydicom.config.IGNORE)
+
+    source = series(tmp_path / "in", change, shape=(6, 5, 3))
+    caplog.clear()
+    with caplog.at_level(logging.DEBUG):
+        with contextlib.suppress(MedsegError):
+            read_image(source)
+        deidentify_folder(source, tmp_path / "out", key=bytes(16))
+        assert leaks(caplog.text) == []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pydicom.dataelem.DataElement(0x00080020, "DA", "no date")
+        assert "no date" in caplog.text

@@ -3,6 +3,7 @@
 from medseg.evaluation.aggregate import aggregate
 from medseg.evaluation.case_maps import CaseMaps, case_maps
 from medseg.evaluation.cases import files_by_case, find_pairs
+from medseg.evaluation.ctc import FrameScores, SequenceScores, evaluate_ctc
 from medseg.evaluation.evaluate import evaluate, score_pair
 from medseg.evaluation.provenance import Provenance
 from medseg.evaluation.result import CaseScores, Evaluation, MeanScore
@@ -12,12 +13,15 @@ __all__ = [
     "CaseMaps",
     "CaseScores",
     "Evaluation",
+    "FrameScores",
     "MeanScore",
     "Provenance",
+    "SequenceScores",
     "Task",
     "aggregate",
     "case_maps",
     "evaluate",
+    "evaluate_ctc",
     "files_by_case",
     "find_pairs",
     "score_pair",

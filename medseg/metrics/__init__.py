@@ -17,6 +17,20 @@ from medseg.metrics.boundary_maps import (
     v_rand_merge,
     v_rand_split,
 )
+from medseg.metrics.cell_tracking import (
+    DetectionCounts,
+    FrameMatch,
+    SegmentationCounts,
+    aogm,
+    ctc_det,
+    ctc_seg,
+    ctc_tra,
+    detection_counts,
+    inside_field,
+    match_objects,
+    segmentation_counts,
+)
+from medseg.metrics.cell_tracks import EdgeCounts, Track, check_tracks, edge_counts
 from medseg.metrics.confusion import ConfusionTable, confusion_table
 from medseg.metrics.definitions import MetricDefinition, available_metrics, definition_of
 from medseg.metrics.overlap import (
@@ -33,22 +47,37 @@ from medseg.metrics.overlap import (
 
 __all__ = [
     "ConfusionTable",
+    "DetectionCounts",
+    "EdgeCounts",
+    "FrameMatch",
     "MetricDefinition",
     "RegionOverlap",
+    "SegmentationCounts",
+    "Track",
+    "aogm",
     "available_metrics",
     "cell_regions",
+    "check_tracks",
     "confusion_table",
+    "ctc_det",
+    "ctc_seg",
+    "ctc_tra",
     "definition_of",
+    "detection_counts",
     "dice_per_class",
+    "edge_counts",
     "frequency_weighted_iou",
+    "inside_field",
     "iou_per_class",
     "label_cells",
+    "match_objects",
     "mean_accuracy",
     "mean_iou",
     "pixel_accuracy",
     "precision_per_class",
     "recall_per_class",
     "region_overlap",
+    "segmentation_counts",
     "threshold_scan",
     "v_info",
     "v_info_merge",

@@ -51,6 +51,9 @@ _NO_VOXEL = "no voxel was counted"
 _ABSENT = "the class is in neither reference nor prediction"
 _NO_CELL = "the reference has no cell pixel"
 _JOINED = "pixel pairs summed over slices, then one ratio (as the challenge does)"
+_CTC = "Maska 2023, doi 10.1038/s41592-023-01879-y"
+_AOGM = "Matula 2015, doi 10.1371/journal.pone.0144959"
+_BY_SEQUENCE = "objects of all frames of a sequence together, then one ratio; mean over sequences"
 
 _DEFINITIONS = (
     MetricDefinition(
@@ -142,6 +145,46 @@ _DEFINITIONS = (
         when_undefined=f"{_NO_CELL}, or both maps are one region",
         over_cases="mean over slices (as the challenge does)",
         citation=_CHALLENGE,
+    ),
+    MetricDefinition(
+        "ctc_seg",
+        "SEG",
+        "mean Jaccard index of each reference object with the object that covers more than half of it; 0 without one",
+        when_undefined="the reference has no object",
+        over_cases=_BY_SEQUENCE,
+        citation=_CTC,
+    ),
+    MetricDefinition(
+        "ctc_det",
+        "DET",
+        "1 - min(AOGM-D, AOGM-D0) / AOGM-D0; AOGM-D = 5 splits + 10 missed + 1 spurious; AOGM-D0 = 10 times all objects",
+        when_undefined="the reference has no object",
+        over_cases=_BY_SEQUENCE,
+        citation=_AOGM,
+    ),
+    MetricDefinition(
+        "ctc_tra",
+        "TRA",
+        "1 - min(AOGM, AOGM0) / AOGM0; AOGM = AOGM-D + 1 redundant + 1.5 missing + 1 wrong edges of the tracks",
+        when_undefined="the reference has no object, or reference or result has no tracks",
+        over_cases=_BY_SEQUENCE,
+        citation=_AOGM,
+    ),
+    MetricDefinition(
+        "ctc_op_csb",
+        "OP_CSB",
+        "0.5 (SEG + DET), by which the challenge ranks segmentation",
+        when_undefined="SEG or DET is",
+        over_cases="mean over sequences",
+        citation=_CTC,
+    ),
+    MetricDefinition(
+        "ctc_op_ctb",
+        "OP_CTB",
+        "0.5 (SEG + TRA), by which the challenge ranks tracking",
+        when_undefined="SEG or TRA is",
+        over_cases="mean over sequences",
+        citation=_CTC,
     ),
 )
 

@@ -43,13 +43,13 @@ class FramePlaces:
     verdicts: tuple[Verdict, ...]
 
 
-def frame_places(dataset: Dataset, *, path: Path, gap_mm: float | None = None) -> FramePlaces:
+def frame_places(dataset: Dataset, *, path: Path, step_lps_mm: NDArray[np.float64] | None = None) -> FramePlaces:
     """Where the frames of a segmentation lie.
 
     Args:
         dataset: the segmentation.
         path: its file, for messages.
-        gap_mm: distance of the planes along their normal where it is known from elsewhere.
+        step_lps_mm: (3,) from plane to plane where it is known from elsewhere; leaning where the series is tilted.
 
     Raises:
         RefusedImageError: slide coordinates, no positions, several orientations, or planes off an even grid.
@@ -69,8 +69,14 @@ def frame_places(dataset: Dataset, *, path: Path, gap_mm: float | None = None) -
     stated = abs(optional_number(groups[0], "SpacingBetweenSlices", path=path) or 0.0)
     thickness = optional_number(groups[0], "SliceThickness", path=path) or 0.0
     planes, step, origin, verdicts = _planes(
-        positions, normal, stated_mm=gap_mm or stated, thickness_mm=thickness, path=path
+        positions,
+        normal,
+        stated_mm=stated if step_lps_mm is None else abs(float(step_lps_mm @ normal)),
+        thickness_mm=thickness,
+        path=path,
     )
+    if step_lps_mm is not None and not planes.any():  # one plane alone does not show a tilt
+        step = step_lps_mm * np.sign(step_lps_mm @ normal)
     matrix = np.eye(4)
     matrix[:3, 0] = cosines[0] * spacing[1]
     matrix[:3, 1] = cosines[1] * spacing[0]

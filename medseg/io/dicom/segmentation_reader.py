@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset
 
 from medseg.errors import ImageFormatError, InputError
+from medseg.geometry import WorldFrame
 from medseg.images import Image, ImageMetadata, Label, LabelMap, LabelTable
 from medseg.io.budget import check_budget
 from medseg.io.dicom.codes import BACKGROUND, concept_of, table_colour
@@ -74,7 +75,7 @@ def read_segmentation(
         dataset = guarded_dcmread(file)
         _check_class(dataset, path=file)
         table = _table(dataset, segments, path=file)
-        places = frame_places(dataset, path=file, gap_mm=_gap_of(source, dataset))
+        places = frame_places(dataset, path=file, step_lps_mm=_step_of(source, dataset))
         array, notes = _labels(dataset, places, table, threshold=threshold, path=file)
         metadata = _metadata(dataset, places, notes, path=file)
     label_map = LabelMap(array, places.grid.affine, axes="XYZ", labels=table, metadata=metadata)
@@ -132,8 +133,8 @@ def _check_background(item: Dataset, *, path: Path) -> None:
         )
 
 
-def _gap_of(source: Image | None, dataset: Dataset) -> float | None:
-    """Distance of the source's slices along the normal of the frames, where one of its axes runs along it."""
+def _step_of(source: Image | None, dataset: Dataset) -> NDArray[np.float64] | None:
+    """(3,) LPS mm from slice to slice of the source: the step of the axis that leads farthest along the normal."""
     if source is None or source.affine.ndim != 3:
         return None
     shared = several(dataset.get("SharedFunctionalGroupsSequence"))
@@ -141,9 +142,9 @@ def _gap_of(source: Image | None, dataset: Dataset) -> float | None:
     if not orientations:
         return None
     cosines = np.array(orientations[0].ImageOrientationPatient, dtype=np.float64)
-    normal = np.cross(cosines[:3], cosines[3:]) * (-1, -1, 1)
-    along = np.abs(normal @ source.affine.linear)
-    return float(along.max())
+    steps = source.affine.to_frame(WorldFrame.LPS).linear
+    along = np.abs(np.cross(cosines[:3], cosines[3:]) @ steps)
+    return np.asarray(steps[:, along.argmax()])
 
 
 def _labels(

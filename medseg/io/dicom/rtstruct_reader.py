@@ -22,6 +22,7 @@ from medseg.io.dicom.elements import refuse, several, text, whole_or_none
 from medseg.io.dicom.guarded import guarded_dcmread
 from medseg.io.dicom.roi_contours import Roi, roi_contours, slice_axis
 from medseg.io.dicom.roi_filling import RoiFilling
+from medseg.io.dicom.whole_file import check_whole
 from medseg.io.foreign_errors import check_exists, translated_errors
 from medseg.verdicts import Outcome, Verdict, settled
 
@@ -104,6 +105,7 @@ def read_rtstruct(
         table = _table(dataset, items, value_of)
         verdicts += _frame_verdicts(dataset, items, source, path=file)
         contours = _by_number(dataset, "ROIContourSequence")
+        verdicts += _unmentioned(items, contours, path=file)
         found = [roi_contours(contours.get(number, Dataset()), number, source.grid, path=file) for number in items]
         array, more = _filled(found, value_of, source, priority=priority, path=file)
         judged = settled((*verdicts, *more), allow=frozenset(allow))
@@ -118,6 +120,7 @@ def _dataset(path: Path) -> Dataset:
         refuse(
             path, "no-structure-set", "expected a DICOM structure set, got another kind of object", "Give the RTSTRUCT"
         )
+    check_whole(dataset, path=path)
     return dataset
 
 
@@ -131,11 +134,25 @@ def _rois(dataset: Dataset, *, path: Path) -> dict[int, Dataset]:
         items[number] = item
     if not items:
         refuse(path, "no-rois", "expected regions of interest, and the structure set has none", "Give another one")
+    if "ROIContourSequence" not in dataset:
+        # The standard demands it even where there are no contours; most often the file was cut off.
+        cause = "expected the contours of the regions of interest, and the file ends without"
+        refuse(path, "no-contours", cause, "Copy it again from its source")
     known = [whole_or_none(item, "ReferencedROINumber") for item in several(dataset.get("ROIContourSequence"))]
     if len(set(known)) != len(known) or set(known) - set(items):
         cause = "expected each set of contours to belong to a region of its own, got others"
         refuse(path, "bad-rois", cause, "Export it anew")
     return items
+
+
+def _unmentioned(items: Mapping[int, Dataset], contours: Mapping[int | None, Dataset], *, path: Path) -> list[Verdict]:
+    missing = sorted(set(items) - {number for number in contours if number is not None})
+    if not missing:
+        return []
+    cause = (
+        f"regions of which the file has no contours, read as empty: ROI {', '.join(map(str, missing[:_MOST_LISTED]))}"
+    )
+    return [Verdict(Outcome.FLAG, "regions-without-contours", path, cause)]
 
 
 def _by_number(dataset: Dataset, sequence: str) -> dict[int | None, Dataset]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from medseg.errors import InputError
+from medseg.errors import GeometryError, InputError
 from medseg.files import atomic_folder, atomic_path
 from medseg.geometry import check_same_grid
 from medseg.images import Image, LabelKind, LabelMap, LabelTable
@@ -207,11 +207,19 @@ def writer_of(path: Path) -> Writer:
     return _WRITER_OF_SUFFIX[suffix]
 
 
-def _atomic(final: Path, writer: Writer) -> AbstractContextManager[Path]:
-    if writer.format != OME_ZARR:
-        return atomic_path(final)
-    check_replaceable(final)
-    return atomic_folder(final)
+@contextmanager
+def _atomic(final: Path, writer: Writer) -> Iterator[Path]:
+    """Yield a temporary path that becomes `final`; errors name the file that the user knows."""
+    if writer.format == OME_ZARR:
+        check_replaceable(final)
+    whole = atomic_folder if writer.format == OME_ZARR else atomic_path
+    with whole(final) as temporary:
+        try:
+            yield temporary
+        except (GeometryError, InputError) as error:
+            message = str(error).replace(str(temporary), str(final)).replace(temporary.name, str(final))
+            raise type(error)(message) from error
+
 
 
 def _is_dicom_segmentation(path: Path) -> bool:

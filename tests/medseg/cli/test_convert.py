@@ -41,6 +41,7 @@ def test_a_series_keeps_every_voxel_at_its_place(medseg_command, series, tmp_pat
 def test_a_format_that_cannot_hold_an_oblique_grid_is_refused_with_one_that_can(medseg_command, series, tmp_path):
     outcome = medseg_command("convert", series, tmp_path / "ct.ome.zarr")
     assert outcome.code == 2
+    assert outcome.err.startswith(f"medseg: {tmp_path / 'ct.ome.zarr'}: ")
     assert "oblique" in outcome.err
     assert ".nii.gz" in outcome.err
     assert not (tmp_path / "ct.ome.zarr").exists()

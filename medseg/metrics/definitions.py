@@ -157,7 +157,7 @@ _DEFINITIONS = (
     MetricDefinition(
         "ctc_det",
         "DET",
-        "1 - min(AOGM-D, AOGM-D0) / AOGM-D0; AOGM-D = 5 splits + 10 missed + 1 spurious; AOGM-D0 = 10 times all objects",
+        "1 - min(AOGM-D, AOGM-D0) / AOGM-D0; AOGM-D = 5 splits + 10 missed + 1 spurious, AOGM-D0 = 10 x all objects",
         when_undefined="the reference has no object",
         over_cases=_BY_SEQUENCE,
         citation=_AOGM,

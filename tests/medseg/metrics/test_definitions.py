@@ -9,7 +9,7 @@ from medseg.metrics import available_metrics, definition_of
 def test_each_score_that_an_evaluation_gives_is_defined():
     table = LabelTable.from_names(("background", "lesion"))
     keys = [*overlap_scores([[1, 0], [0, 1]], table, voxel_volume_mm3=1.0), *REGION_SCORES]
-    assert {definition_of(key).key for key in keys} == set(available_metrics())
+    assert {definition_of(key).key for key in keys} <= set(available_metrics())
 
 
 def test_each_definition_says_what_it_means():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from medseg.errors import GeometryError, ImageFormatError, InputError, MedsegErr
 
 _LONGEST_CAUSE = 160
 """Characters of a foreign message that are handed on; some print whole headers."""
+
+_REPEAT_HEADERS = {"pydicom", "highdicom"}
+"""Packages whose exceptions quote the values of data elements."""
 
 _RUST_PANIC = "pyo3_runtime"
 """Module of the exception of decoders written in Rust; it is no `Exception`, so that it would end the program."""
@@ -69,7 +73,7 @@ def translated_errors(path: Path, *, expected: str, remedy: str) -> Iterator[Non
         message = f"{path}: its header asks for more memory than there is. The file is damaged or too large."
         raise ImageFormatError(message) from error
     except Exception as error:  # the border: decoders raise some twenty types on damaged files
-        message = f"{path}: expected {expected}, but it cannot be read ({one_line(error)}). {remedy}"
+        message = f"{path}: expected {expected}, but it cannot be read ({_cause(error)}). {remedy}"
         raise ImageFormatError(message) from error
     except BaseException as error:
         if type(error).__module__ != _RUST_PANIC:
@@ -78,6 +82,13 @@ def translated_errors(path: Path, *, expected: str, remedy: str) -> Iterator[Non
         raise ImageFormatError(message) from error
     finally:
         _is_reading.set(before)  # not reset(): a generator may end in another context
+
+
+def _cause(error: BaseException) -> str:
+    """What went wrong; its kind alone where the text may repeat what a patient's header says."""
+    frames = traceback.walk_tb(error.__traceback__)
+    packages = {str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame, _ in frames}
+    return type(error).__name__ if packages & _REPEAT_HEADERS else one_line(error)
 
 
 def one_line(error: BaseException) -> str:

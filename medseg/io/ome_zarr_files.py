@@ -8,6 +8,7 @@ Zarr 3 (https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html).
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from medseg.errors import MedsegError
 from medseg.io.inside import is_inside
 from medseg.io.refusals import refuse
 
@@ -31,6 +33,9 @@ _CODECS_2 = frozenset(
 )
 """Compressors and filters of Zarr 2 that only transform numbers. Not among them: pickle, json2, msgpack2, vlen-*."""
 _CODECS_3 = frozenset({"bytes", "transpose", "blosc", "gzip", "zstd", "crc32c", "sharding_indexed"})
+_MOST_WIDENED = 8
+"""Bytes of a chunk before its filters for one after: a filter may store wider numbers, a bomb does more."""
+_BLOSC_HEADER = struct.Struct("<4xI4xI")
 _TYPES_3 = frozenset(
     {"bool", "float16", "float32", "float64", *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64))}
 )
@@ -48,6 +53,7 @@ class ZarrArray:
         dtype: of the values.
         key_prefix: first part of a chunk's name, empty for Zarr 2.
         separator: between the numbers in a chunk's name.
+        is_blosc: whether a chunk file is one Blosc buffer, whose header is checked.
     """
 
     folder: Path
@@ -57,6 +63,7 @@ class ZarrArray:
     dtype: np.dtype
     key_prefix: str
     separator: str
+    is_blosc: bool = False
 
     @property
     def nbytes(self) -> int:
@@ -123,6 +130,8 @@ def array_at(folder: Path, *, root: Path, zarr_format: int) -> ZarrArray:
     content = read_json(path, root=root)
     try:
         found = _array_3(folder, content) if zarr_format == 3 else _array_2(folder, content)
+    except MedsegError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError):
         refuse(path, DAMAGED, "expected the shape, chunks and type of an array", _COPY_AGAIN)
     if not 0 < len(found.shape) == len(found.chunks) or min(*found.shape, *found.chunks) < 1:
@@ -191,10 +200,27 @@ def check_chunks(array: ZarrArray, region: Sequence[slice], *, root: Path) -> tu
             check_inside(path, root=root)
         if path.is_file():
             present += 1
-            stored += path.stat().st_size
+            size = path.stat().st_size
+            stored += size
+            if array.is_blosc:
+                _check_blosc(path, size, array, root=root)
         elif path.exists():
             refuse(root, DAMAGED, f"expected a file, and {_inner(path, root)} is none", _COPY_AGAIN)
     return present, stored
+
+
+def _check_blosc(path: Path, size: int, array: ZarrArray, *, root: Path) -> None:
+    """Pass when a chunk is as long as its header says (https://blosc.org/c-blosc: nbytes, cbytes); Blosc does not look.
+
+    Raises:
+        RefusedImageError: it is cut off, or unpacks to something other than a chunk.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(_BLOSC_HEADER.size)
+    unpacked, packed = _BLOSC_HEADER.unpack(head) if len(head) == _BLOSC_HEADER.size else (0, -1)
+    if packed != size or unpacked > _MOST_WIDENED * array.chunk_bytes:
+        cause = f"the chunk {_inner(path, root)} is damaged or cut off"
+        refuse(root, "damaged-chunk", cause, _COPY_AGAIN)
 
 
 def _array_2(folder: Path, content: Mapping[str, Any]) -> ZarrArray:
@@ -212,6 +238,7 @@ def _array_2(folder: Path, content: Mapping[str, Any]) -> ZarrArray:
         dtype,
         "",
         _separator(content, "dimension_separator", "."),
+        is_blosc=names[:1] == ["blosc"] and content.get("compressor") is not None,
     )
 
 
@@ -225,7 +252,8 @@ def _array_3(folder: Path, content: Mapping[str, Any]) -> ZarrArray:
     separator = _separator(encoding.get("configuration", {}), "separator", "/" if is_default else ".")
     chunks = _sizes(grid["configuration"]["chunk_shape"])
     dtype = np.dtype(content["data_type"])
-    return ZarrArray(folder, 3, _sizes(content["shape"]), chunks, dtype, "c" if is_default else "", separator)
+    prefix, is_blosc = "c" if is_default else "", content["codecs"][-1]["name"] == "blosc"
+    return ZarrArray(folder, 3, _sizes(content["shape"]), chunks, dtype, prefix, separator, is_blosc=is_blosc)
 
 
 def _codec_names(codecs: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from medseg.errors import MedsegError
 from medseg.io.ome_zarr_files import DAMAGED, ZarrArray, array_at, attributes_of, member
 from medseg.io.refusals import flag, refuse
 from medseg.io.tiff_spacing import MM_PER_UNIT
@@ -112,6 +113,8 @@ def read_multiscale(root: Path) -> Multiscale:
     _check_version(ome if zarr_format == 3 else multiscales[0], zarr_format, root)
     try:
         return _multiscale(root, multiscales[0], ome, zarr_format)
+    except MedsegError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError):
         refuse(
             root,

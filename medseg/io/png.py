@@ -36,6 +36,8 @@ _COPIES = 2.0
 """A picture while it is read: pillow's and the array."""
 _CHANNELS = {"1": 1, "L": 1, "I": 1, "I;16": 1, "I;16B": 1, "F": 1, "LA": 1, "RGB": 3, "RGBA": 3, "YCbCr": 3}
 """Pillow mode -> channels of the image; the other modes are refused."""
+_COLOURS = {1: 1, 2: 1, 3: 3, 4: 3}
+"""Samples a pixel -> of those, the ones that are no alpha."""
 _WIDE: dict[str, np.dtype] = {
     "I": np.dtype(np.int32),
     "I;16": np.dtype(np.uint16),
@@ -153,7 +155,9 @@ def _header(picture: _Picture, request: ReadRequest, *, path: Path) -> ImageHead
     if picture.orientation >= _FIRST_QUARTER_TURN:
         width, height = height, width
     metadata = ImageMetadata(source=str(path), format="png", spacing_is_known=known)
-    return ImageHeader((_CHANNELS[mode], height, width), "CYX", dtype, affine, with_verdicts(metadata, *flags))
+    # pillow calls 16 bits of grey with alpha a colour
+    channels = _COLOURS[picture.png.samples] if picture.png and picture.is_wide else _CHANNELS[mode]
+    return ImageHeader((channels, height, width), "CYX", dtype, affine, with_verdicts(metadata, *flags))
 
 
 def _check_request(request: ReadRequest, *, path: Path) -> None:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from medseg.verdicts import Outcome, RefusedImageError, Verdict
+from medseg.io.refusals import refuse
 
 _BYTE_ORDERS = {b"II": "<", b"MM": ">"}
 _BIG = 43
+_COPY_AGAIN = "Copy or export it again"
 
 
 def check_directories(path: Path) -> None:
     """Pass when the image file directories of a TIFF (TIFF 6.0, section 2; BigTIFF) lie beside each other in the file.
 
-    What is no TIFF, or a chain that is cut off, passes: the reader has better words for those.
+    What is no TIFF passes: the reader has better words for it.
 
     Raises:
         RefusedImageError: the directories together are larger than the file, so that some overlap or recur
-            ("circular-pages").
+            ("circular-pages"), or one lies beyond the end of the file ("truncated").
     """
     size = path.stat().st_size
     with path.open("rb") as stream:
@@ -35,17 +36,17 @@ def check_directories(path: Path) -> None:
             stream.seek(offset)
             start = stream.read(count_bytes)
             if len(start) < count_bytes:
-                return
+                break
             length = count_bytes + entry_bytes * struct.unpack(order + count_code, start)[0]
             walked += length + offset_bytes
             if offset + length > size:
-                return
+                break
             stream.seek(offset + length)
             following = stream.read(offset_bytes)
             if len(following) < offset_bytes:
-                return
+                break
             (offset,) = struct.unpack(order + offset_code, following)
     if walked > size:
-        cause = "its pages refer to each other in a circle or overlap"
-        verdict = Verdict(Outcome.REFUSE, "circular-pages", path, cause, "Copy or export it again")
-        raise RefusedImageError([verdict])
+        refuse(path, "circular-pages", "its pages refer to each other in a circle or overlap", _COPY_AGAIN)
+    if offset != 0:
+        refuse(path, "truncated", "its list of pages goes on beyond the end of the file", _COPY_AGAIN)

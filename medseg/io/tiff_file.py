@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -30,8 +31,7 @@ def opened_tiff(path: Path) -> Iterator[Any]:
     """
     complaints = _Complaints()
     logger = logging.getLogger("tifffile")
-    logger.addHandler(complaints)
-    passes_on, logger.propagate = logger.propagate, False
+    logger.filters.insert(0, complaints)  # before the filter of `translated_errors`, which lets nothing through
     try:
         with (
             translated_errors(path, expected="a TIFF image", remedy=REMEDY),
@@ -46,8 +46,7 @@ def opened_tiff(path: Path) -> Iterator[Any]:
             yield tif
             complaints.check(path)
     finally:
-        logger.propagate = passes_on
-        logger.removeHandler(complaints)
+        logger.removeFilter(complaints)
 
 
 def check_pages(tif: Any, *, path: Path) -> tuple[int, tuple[Verdict, ...]]:
@@ -112,19 +111,23 @@ def _check_companions(tif: Any, path: Path) -> None:
             refuse(path, "outside-folder", cause, "Put all files of the image into one folder and save it again")
 
 
-class _Complaints(logging.Handler):
+class _Complaints(logging.Filter):
     """Counts tifffile's complaints of damage: for a broken chain of pages it logs one and goes on with those it found.
 
-    Their text is not kept: it repeats tag values, which may identify a patient.
+    Their text is not kept nor shown: it repeats tag values, which may identify a patient.
     """
 
     def __init__(self) -> None:
-        super().__init__(level=logging.WARNING)
+        super().__init__()
         self.count = 0
+        self._thread = threading.get_ident()
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.thread != self._thread:
+            return True
         text = record.getMessage()
         self.count += record.levelno >= logging.ERROR or "shaped series" in text or "truncated" in text
+        return False
 
     def check(self, path: Path) -> None:
         if self.count:

@@ -4,10 +4,12 @@ import tifffile
 
 from medseg.errors import ImageFormatError, InputError
 from medseg.geometry import Affine, WorldFrame
-from medseg.images import LabelMap, LabelTable
+from medseg.images import LabelKind, LabelMap, LabelTable
 from medseg.io import read_image, read_label_map, write_label_map
 from medseg.io.base import ReadRequest
+from medseg.io.budget import Budget, within_budget
 from medseg.io.tiff import TiffReader
+from medseg.verdicts import RefusedImageError
 
 STACK = np.arange(4 * 6 * 8, dtype=np.uint16).reshape(4, 6, 8)
 
@@ -257,3 +259,176 @@ def test_channels_of_a_map_are_refused(tmp_path):
 
     with pytest.raises(LabelError, match=r"one number a voxel, got 3 channels. Save the mask in greyscale"):
         read_label_map(tmp_path / "a.tif")
+
+
+def codes(item):
+    return [verdict.code for verdict in item.metadata.verdicts]
+
+
+@pytest.mark.parametrize("how", [{}, {"metadata": None}])
+def test_three_grey_pages_ask_for_their_axes(tmp_path, how):
+    path = saved(tmp_path / "a.tif", STACK[:3], **how)
+    with pytest.raises(RefusedImageError, match=r"three pages may be the slices.*Give --axes ZYX or --axes CYX"):
+        read_image(path)
+    assert read_image(path, axes="ZYX").array.shape == (1, 3, 6, 8)
+    assert read_image(path, axes="CYX").array.shape == (3, 6, 8)
+    assert codes(read_image(path, allow=["ambiguous-axes"])) == ["ambiguous-axes"]
+    # a mask has one number a voxel, so that its pages can only be slices
+    assert read_label_map(path).array.shape == (3, 6, 8)
+
+
+def test_planes_that_the_file_calls_colours_are_colours_with_a_flag(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, STACK[:3], photometric="rgb", planarconfig="separate")
+    image = read_image(path)
+    np.testing.assert_array_equal(image.array, STACK[:3])
+    assert codes(image) == ["planes-are-colours"]
+    assert read_image(path, axes="ZYX").array.shape == (1, 3, 6, 8)
+
+
+COLOURS = np.random.default_rng(3).integers(0, 256, (3, 256)).astype(np.uint16)
+
+
+def test_a_palette_is_colours_for_an_image_and_numbers_for_a_mask(tmp_path):
+    numbers = STACK[0].astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", numbers, photometric="palette", colormap=COLOURS * 257)
+    image = read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(image.array, COLOURS[:, numbers])
+    assert codes(image) == ["palette-expanded"]
+    header = TiffReader().header(tmp_path / "a.tif", ReadRequest())
+    assert (header.shape, header.dtype) == (image.array.shape, image.array.dtype)
+    np.testing.assert_array_equal(read_label_map(tmp_path / "a.tif", kind=LabelKind.INSTANCES).array, numbers)
+
+
+def test_the_lookup_table_of_a_microscope_does_not_change_the_measurements(tmp_path):
+    numbers = STACK[0].astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", numbers, photometric="palette", colormap=COLOURS * 257, imagej=False, ome=True)
+    image = read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(image.array[0], numbers)
+    assert codes(image) == ["lookup-table"]
+
+
+def test_grey_with_opaque_alpha_loses_the_alpha(tmp_path):
+    pixels = np.stack([STACK[0], np.full_like(STACK[0], 65535)], axis=-1)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack", extrasamples=["unassalpha"])
+    image = read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(image.array, STACK[:1])
+    assert codes(image) == ["alpha-dropped"]
+    assert TiffReader().header(tmp_path / "a.tif", ReadRequest()).shape == (1, 6, 8)
+
+
+@pytest.mark.parametrize(("photometric", "samples"), [("separated", 4), ("cielab", 3), ("ycbcr", 3)])
+def test_other_colour_spaces_are_refused(tmp_path, photometric, samples):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((16, 16, samples), np.uint8), photometric=photometric)
+    with pytest.raises(RefusedImageError, match=r"expected grey values or RGB, got the colour space .*colour-space"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_jpeg_colours_come_out_as_rgb(tmp_path):
+    red = np.zeros((32, 32, 3), np.uint8)
+    red[..., 0] = 200
+    tifffile.imwrite(tmp_path / "a.tif", red, photometric="rgb", compression="jpeg")
+    found = read_image(tmp_path / "a.tif").array.astype(int).mean(axis=(1, 2))
+    np.testing.assert_allclose(found, (200, 0, 0), atol=3)
+
+
+WIDE = np.random.default_rng(0).integers(0, 60_000, (5, 70, 90)).astype(np.uint16)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32, np.float64])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"compression": "lzw", "predictor": True},
+        {"compression": "zlib", "tile": (32, 32)},
+        {"compression": "packbits"},
+        {"compression": "zstd"},
+        {"bigtiff": True, "byteorder": ">", "rowsperstrip": 7},
+        {"ome": True, "tile": (64, 64)},
+    ],
+)
+def test_encodings_agree_with_tifffile(tmp_path, dtype, how):
+    if "predictor" in how and np.dtype(dtype).kind == "f":
+        how = {**how, "predictor": 3}
+    path = saved(tmp_path / "a.tif", WIDE.astype(dtype), metadata={"axes": "ZYX"}, **how)
+    image = read_image(path)
+    assert image.array.dtype == dtype
+    np.testing.assert_array_equal(image.array[0], tifffile.imread(path))
+
+
+def test_one_bit_is_zero_and_one(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", STACK[0] > 20, photometric="minisblack")
+    np.testing.assert_array_equal(read_label_map(tmp_path / "a.tif").array, STACK[0] > 20)
+
+
+@pytest.mark.parametrize("compression", [None, "lzw", "zlib", "jpeg"])
+@pytest.mark.parametrize("how", [{"metadata": None}, {"tile": (32, 32)}, {"ome": True}])
+@pytest.mark.parametrize("lost", [1, 50, 3000])
+def test_a_cut_file_is_never_read_as_another_image(tmp_path, compression, how, lost):
+    path = saved(tmp_path / "a.tif", WIDE.astype(np.uint8), compression=compression, **how)
+    whole = tifffile.imread(path)
+    data = path.read_bytes()
+    path.write_bytes(data[:-lost])
+    try:
+        found = read_image(path, axes="ZYX").array[0]
+    except ImageFormatError as error:
+        assert "a.tif" in str(error)  # noqa: PT017 - where only the end of the list of pages is lost, all pixels are there
+    else:
+        np.testing.assert_array_equal(found, whole)
+        assert lost < 100
+
+
+def test_strips_that_were_left_out_are_flagged(tmp_path):
+    path = saved(tmp_path / "a.tif", WIDE, metadata={"axes": "ZYX"}, compression="zlib")
+    with tifffile.TiffFile(path) as tif:
+        entry = tif.pages[2].tags["StripByteCounts"]
+        place = entry.valueoffset
+        size = {3: 2, 4: 4}[int(entry.dtype)]
+    data = bytearray(path.read_bytes())
+    data[place : place + size] = bytes(size)
+    path.write_bytes(data)
+    image = read_image(path)
+    assert codes(image) == ["missing-chunks"]
+    assert "1 of 5 strips" in image.metadata.notes[0]
+
+
+def test_a_small_file_that_becomes_gigabytes_is_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((16384, 16384), np.uint8), compression="zlib", tile=(2048, 2048))
+    assert path.stat().st_size < 500_000
+    with pytest.raises(RefusedImageError, match=r"256 MiB, as no scan does \[compression-bomb\]"):
+        read_image(path)
+    with within_budget(Budget(2**28)), pytest.raises(RefusedImageError, match="over-budget"):
+        read_label_map(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "match"), [("../secret.tif", "names a file outside its folder"), ("gone.ome.tif", "ome-elsewhere")]
+)
+def test_planes_in_a_file_that_is_not_in_the_folder_are_refused(tmp_path, name, match):
+    with tifffile.TiffFile(saved(tmp_path / "a.ome.tif", STACK, metadata={"axes": "ZYX"})) as tif:
+        xml = tif.ome_metadata
+    start, stop = xml.index("<TiffData"), xml.rindex("/>", 0, xml.index("</Pixels>")) + 2
+    away = f'<TiffData IFD="0" FirstZ="0"><UUID FileName="{name}">urn:uuid:{"1" * 8}</UUID></TiffData>'
+    text = (xml[:start] + away + xml[stop:]).encode()
+    tifffile.imwrite(tmp_path / "b.ome.tif", STACK[0], photometric="minisblack", description=text, metadata=None)
+    with pytest.raises(RefusedImageError, match=match):
+        read_image(tmp_path / "b.ome.tif")
+
+
+def test_a_hyperstack_of_imagej_keeps_channels_slices_and_sizes(tmp_path):
+    array = np.arange(3 * 2 * 6 * 8, dtype=np.uint16).reshape(1, 3, 2, 6, 8)
+    meta = {"axes": "TZCYX", "spacing": 2.0, "unit": "um"}
+    path = saved(tmp_path / "a.tif", array, imagej=True, resolution=(4.0, 4.0), metadata=meta)
+    image = read_image(path)
+    assert (image.axes, image.array.shape) == ("CZYX", (2, 3, 6, 8))
+    np.testing.assert_array_equal(image.array[1, 2], array[0, 2, 1])
+    assert image.spacing_mm == pytest.approx((2e-3, 0.25e-3, 0.25e-3))
+
+
+def test_a_turned_page_is_taken_as_stored_with_a_flag(tmp_path):
+    path = saved(tmp_path / "a.tif", STACK[0], extratags=[(274, 3, 1, 6, True)])
+    image, mask = read_image(path), read_label_map(path, kind=LabelKind.INSTANCES)
+    assert codes(image) == codes(mask) == ["turned"]
+    np.testing.assert_array_equal(image.array[0], mask.array)

@@ -4,6 +4,7 @@ Voxels are looked at once, to make counts (`ConfusionTable`, `RegionOverlap`); e
 Counts add up, so scores over slices, tiles or cases need no second look at the voxels.
 """
 
+from medseg.metrics.aggregated_jaccard import JaccardSums, aggregated_jaccard_index, jaccard_sums
 from medseg.metrics.boundary_maps import (
     RegionOverlap,
     cell_regions,
@@ -31,8 +32,24 @@ from medseg.metrics.cell_tracking import (
     segmentation_counts,
 )
 from medseg.metrics.cell_tracks import EdgeCounts, Track, check_tracks, edge_counts
+from medseg.metrics.coco import CocoScores, coco_average_precision, coco_scores
 from medseg.metrics.confusion import ConfusionTable, confusion_table
 from medseg.metrics.definitions import MetricDefinition, available_metrics, definition_of
+from medseg.metrics.instance_overlap import InstanceOverlap, joined_overlap, overlap_table
+from medseg.metrics.matching import (
+    IOU_THRESHOLDS,
+    MatchCounts,
+    ObjectMatches,
+    average_precision_dsb,
+    match,
+    match_counts,
+    mean_average_precision_dsb,
+    object_f1,
+    object_precision,
+    object_recall,
+    panoptic_quality,
+    segmentation_quality,
+)
 from medseg.metrics.overlap import (
     dice_per_class,
     frequency_weighted_iou,
@@ -46,18 +63,28 @@ from medseg.metrics.overlap import (
 )
 
 __all__ = [
+    "IOU_THRESHOLDS",
+    "CocoScores",
     "ConfusionTable",
     "DetectionCounts",
     "EdgeCounts",
     "FrameMatch",
+    "InstanceOverlap",
+    "JaccardSums",
+    "MatchCounts",
     "MetricDefinition",
+    "ObjectMatches",
     "RegionOverlap",
     "SegmentationCounts",
     "Track",
+    "aggregated_jaccard_index",
     "aogm",
     "available_metrics",
+    "average_precision_dsb",
     "cell_regions",
     "check_tracks",
+    "coco_average_precision",
+    "coco_scores",
     "confusion_table",
     "ctc_det",
     "ctc_seg",
@@ -69,15 +96,26 @@ __all__ = [
     "frequency_weighted_iou",
     "inside_field",
     "iou_per_class",
+    "jaccard_sums",
+    "joined_overlap",
     "label_cells",
+    "match",
+    "match_counts",
     "match_objects",
     "mean_accuracy",
+    "mean_average_precision_dsb",
     "mean_iou",
+    "object_f1",
+    "object_precision",
+    "object_recall",
+    "overlap_table",
+    "panoptic_quality",
     "pixel_accuracy",
     "precision_per_class",
     "recall_per_class",
     "region_overlap",
     "segmentation_counts",
+    "segmentation_quality",
     "threshold_scan",
     "v_info",
     "v_info_merge",

@@ -54,6 +54,12 @@ _JOINED = "pixel pairs summed over slices, then one ratio (as the challenge does
 _CTC = "Maska 2023, doi 10.1038/s41592-023-01879-y"
 _AOGM = "Matula 2015, doi 10.1371/journal.pone.0144959"
 _BY_SEQUENCE = "objects of all frames of a sequence together, then one ratio; mean over sequences"
+_NO_OBJECT = "neither reference nor prediction has an object"
+_NO_OBJECT_OF_SIZE = "the reference has no object of that size"
+_OBJECTS_TOGETHER = "objects of all cases together, then one ratio"
+_PANOPTIC = "Kirillov 2019, doi 10.1109/CVPR.2019.00963"
+_DSB = "Caicedo 2019, doi 10.1038/s41592-019-0612-7"
+_COCO = "Lin 2014, doi 10.1007/978-3-319-10602-1_48"
 
 _DEFINITIONS = (
     MetricDefinition(
@@ -185,6 +191,120 @@ _DEFINITIONS = (
         when_undefined="SEG or TRA is",
         over_cases="mean over sequences",
         citation=_CTC,
+    ),
+    MetricDefinition(
+        "object_precision",
+        "Object precision",
+        "TP / (TP + FP) of objects matched one to one at an IoU above 0.5",
+        when_undefined="the prediction has no object",
+        over_cases=_OBJECTS_TOGETHER,
+    ),
+    MetricDefinition(
+        "object_recall",
+        "Object recall",
+        "TP / (TP + FN) of objects matched one to one at an IoU above 0.5",
+        when_undefined="the reference has no object",
+        over_cases=_OBJECTS_TOGETHER,
+    ),
+    MetricDefinition(
+        "object_f1",
+        "Object F1 (recognition quality)",
+        "2 TP / (2 TP + FP + FN) of objects matched one to one at an IoU above 0.5",
+        when_undefined=_NO_OBJECT,
+        over_cases=_OBJECTS_TOGETHER,
+        citation=_PANOPTIC,
+    ),
+    MetricDefinition(
+        "segmentation_quality",
+        "Segmentation quality",
+        "mean IoU of the objects matched at an IoU above 0.5; blind to objects missed or made up",
+        when_undefined="no object is matched",
+        over_cases=_OBJECTS_TOGETHER,
+        citation=_PANOPTIC,
+    ),
+    MetricDefinition(
+        "panoptic_quality",
+        "Panoptic quality",
+        "sum of the matches' IoUs / (TP + FP / 2 + FN / 2) at an IoU above 0.5 = segmentation quality times F1",
+        when_undefined=_NO_OBJECT,
+        over_cases=_OBJECTS_TOGETHER,
+        citation=_PANOPTIC,
+    ),
+    MetricDefinition(
+        "ap_dsb",
+        "AP (Data Science Bowl)",
+        "TP / (TP + FP + FN) of objects, mean over IoU above 0.50, 0.55, .. 0.95; no area under a curve",
+        when_undefined=_NO_OBJECT,
+        citation=_DSB,
+    ),
+    MetricDefinition(
+        "ap_dsb_50",
+        "AP50 (Data Science Bowl)",
+        "TP / (TP + FP + FN) of objects matched at an IoU above 0.5",
+        when_undefined=_NO_OBJECT,
+        citation=_DSB,
+    ),
+    MetricDefinition(
+        "ap_dsb_75",
+        "AP75 (Data Science Bowl)",
+        "TP / (TP + FP + FN) of objects matched at an IoU above 0.75",
+        when_undefined=_NO_OBJECT,
+        citation=_DSB,
+    ),
+    MetricDefinition(
+        "coco_ap",
+        "AP (COCO)",
+        "area under the precision-recall curve of objects at 101 recalls, mean over IoU of at least 0.50, 0.55, .. 0.95",
+        when_undefined="the reference has no object",
+        over_cases="objects of all cases in one list; without scores one point of the curve, precision times recalls reached",
+        citation=_COCO,
+    ),
+    MetricDefinition(
+        "coco_ap_50",
+        "AP50 (COCO)",
+        "area under the precision-recall curve of objects at 101 recalls, at an IoU of at least 0.5",
+        when_undefined="the reference has no object",
+        over_cases="objects of all cases in one list; without scores one point of the curve, precision times recalls reached",
+        citation=_COCO,
+    ),
+    MetricDefinition(
+        "coco_ap_75",
+        "AP75 (COCO)",
+        "area under the precision-recall curve of objects at 101 recalls, at an IoU of at least 0.75",
+        when_undefined="the reference has no object",
+        over_cases="objects of all cases in one list; without scores one point of the curve, precision times recalls reached",
+        citation=_COCO,
+    ),
+    MetricDefinition(
+        "coco_ap_small",
+        "AP small (COCO)",
+        "AP (COCO) of objects up to 32^2 pixels, others ignored",
+        when_undefined=_NO_OBJECT_OF_SIZE,
+        over_cases="objects of all cases in one list; without scores one point of the curve, precision times recalls reached",
+        citation=_COCO,
+    ),
+    MetricDefinition(
+        "coco_ap_medium",
+        "AP medium (COCO)",
+        "AP (COCO) of objects of 32^2 to 96^2 pixels, others ignored",
+        when_undefined=_NO_OBJECT_OF_SIZE,
+        over_cases="objects of all cases in one list; without scores one point of the curve, precision times recalls reached",
+        citation=_COCO,
+    ),
+    MetricDefinition(
+        "coco_ap_large",
+        "AP large (COCO)",
+        "AP (COCO) of objects of 96^2 pixels and more, others ignored",
+        when_undefined=_NO_OBJECT_OF_SIZE,
+        over_cases="objects of all cases in one list; without scores one point of the curve, precision times recalls reached",
+        citation=_COCO,
+    ),
+    MetricDefinition(
+        "aggregated_jaccard",
+        "Aggregated Jaccard index",
+        "sum of intersections / sum of unions of each reference object with its best partner, unclaimed objects in the union",
+        when_undefined=_NO_OBJECT,
+        citation="Kumar 2017, doi 10.1109/TMI.2017.2677499",
     ),
 )
 

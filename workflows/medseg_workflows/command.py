@@ -24,6 +24,13 @@ def batch(
     allow: Annotated[
         list[str] | None, typer.Option(metavar="CODE", help="Take images in spite of this refusal; may be repeated.")
     ] = None,
+    deidentify: Annotated[
+        bool,
+        typer.Option("--deidentify", help="Name cases by numbers made from --key-file; show no path."),
+    ] = False,
+    key_file: Annotated[
+        Path | None, typer.Option(help="Secret key for --deidentify; made where the file does not exist yet.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Keep what is done and unchanged; do the rest.")] = False,
 ) -> None:
     """Segment a whole folder, overnight if need be; one bad case never stops the others.
@@ -32,11 +39,18 @@ def batch(
     case.json. ledger.jsonl records every finished case, so that a batch that was stopped goes on with --resume. Exit 1
     when some cases failed: summary.csv says which and why.
 
+    With --deidentify the results name no path; which case is which stands beside the key, in KEY_FILE.cases.csv. The
+    images themselves may still show text.
+
     Example: [bold]medseg batch scans/ --model em-membranes --output masks/ --workers 2[/bold]
     """
     from medseg_workflows.cluster import ClusterPlan
+    from medseg_workflows.concealment import key_of, write_case_list
     from medseg_workflows.run import BatchPlan, run_batch
 
+    key = key_of(key_file, output=output, is_wanted=deidentify)
+    if key is not None and key_file is not None:
+        write_case_list(key_file, inputs, key=key, allow=allow or ())
     plan = BatchPlan(
         inputs=inputs,
         model=model,
@@ -45,6 +59,7 @@ def batch(
         device=device,
         resume=resume,
         allow=tuple(allow or ()),
+        key=key,
         cluster=ClusterPlan(workers=workers, scheduler=scheduler),
     )
     summary = run_batch(plan)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medseg.io import InputImage, case_name, list_images
+from medseg.io.dicom.pseudonyms import Pseudonyms
 from medseg.printable import name_of_printables
 
 _CHUNK_BYTES = 1 << 20
@@ -24,6 +25,7 @@ class CaseJob:
         series_uid: key of the volume in that folder; None for other images.
         files: what the volume is read from; empty where that is `source` itself.
         allow: codes of refusals that the user overrules.
+        is_concealed: whether names of files and folders, which may identify a patient, stay out of the results.
     """
 
     case_id: str
@@ -31,6 +33,22 @@ class CaseJob:
     series_uid: str | None = None
     files: tuple[Path, ...] = ()
     allow: tuple[str, ...] = ()
+    is_concealed: bool = False
+
+    @property
+    def shown_source(self) -> str:
+        """What the results say of the place of the image."""
+        return self.case_id if self.is_concealed else str(self.source)
+
+    def shown(self, text: str) -> str:
+        """`text` without names of files and folders where these are concealed."""
+        if not self.is_concealed:
+            return text
+        # Whole paths before names, and long names before those they may begin with.
+        names = [*map(str, self.files), str(self.source), *(file.name for file in self.files), self.source.name]
+        for name in sorted(filter(None, names), key=len, reverse=True):
+            text = text.replace(name, self.case_id)
+        return text
 
     @property
     def content_hash(self) -> str:
@@ -41,7 +59,7 @@ class CaseJob:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def find_cases(folder: Path, *, allow: Collection[str] = ()) -> tuple[CaseJob, ...]:
+def find_cases(folder: Path, *, allow: Collection[str] = (), key: bytes | None = None) -> tuple[CaseJob, ...]:
     """Cases of a folder at any depth, by ascending path: each image file and each DICOM volume.
 
     The name of a case is its path below the folder with the separators replaced; the suffix stays only where two files
@@ -50,9 +68,10 @@ def find_cases(folder: Path, *, allow: Collection[str] = ()) -> tuple[CaseJob, .
     Args:
         folder: image file, DICOM folder, or folder of either.
         allow: codes of refusals that the user overrules.
+        key: secret key from which the cases get names that lead back to no path; None names them by their paths.
 
     Raises:
-        InputError: the folder is missing or holds no image.
+        InputError: the folder is missing or holds no image, or the key is too short.
     """
     images = list_images(folder, allow=allow)
     root = folder if folder.is_dir() else folder.parent
@@ -63,6 +82,9 @@ def find_cases(folder: Path, *, allow: Collection[str] = ()) -> tuple[CaseJob, .
         for image, name in zip(images, short, strict=True)
     ]
     names = [_counted(name, names[:position]) for position, name in enumerate(names)]
+    if key is not None:
+        pseudonyms = Pseudonyms(key)
+        names = [pseudonyms.path(name) for name in names]
     return tuple(
         CaseJob(
             name,
@@ -70,6 +92,7 @@ def find_cases(folder: Path, *, allow: Collection[str] = ()) -> tuple[CaseJob, .
             image.series_uid,
             tuple(file.resolve() for file in image.files),
             tuple(sorted(allow)),
+            is_concealed=key is not None,
         )
         for name, image in zip(names, images, strict=True)
     )

@@ -58,17 +58,17 @@ def predict_case(job: CaseJob, settings: PredictionSettings, output: Path) -> Ca
         image, prediction = _predict(job, settings)
         files = _write_case(job, image, prediction, settings, output / job.case_id)
     except (MedsegError, OSError, MemoryError) as error:
-        cause = " ".join(str(error).split()) or type(error).__name__
-        return CaseRecord(job.case_id, str(job.source), key, FAILED, cause, seconds=_since(started))
+        cause = job.shown(" ".join(str(error).split())) or type(error).__name__
+        return CaseRecord(job.case_id, job.shown_source, key, FAILED, cause, seconds=_since(started))
     return CaseRecord(
         job.case_id,
-        str(job.source),
+        job.shown_source,
         key,
         DONE,
         files=files,
         objects=len(prediction.objects),
         seconds=_since(started),
-        notes=prediction.label_map.metadata.notes,
+        notes=tuple(job.shown(note) for note in prediction.label_map.metadata.notes),
     )
 
 
@@ -114,7 +114,7 @@ def _case_json(job: CaseJob, image: Image, prediction: Prediction, settings: Pre
     manifest = _predictor(settings.model, settings.device).manifest
     content = {
         "case": job.case_id,
-        "source": str(job.source),
+        "source": job.shown_source,
         "source_sha256": job.content_hash,
         "model": manifest.name,
         "weights_sha256": settings.weights_sha256,
@@ -125,7 +125,7 @@ def _case_json(job: CaseJob, image: Image, prediction: Prediction, settings: Pre
         "modality": image.metadata.modality,
         "labels": [asdict(label) for label in prediction.label_map.labels],
         "objects": len(prediction.objects),
-        "notes": prediction.label_map.metadata.notes,
+        "notes": [job.shown(note) for note in prediction.label_map.metadata.notes],
         "notice": manifest.notice,
     }
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

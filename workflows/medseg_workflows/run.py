@@ -41,6 +41,7 @@ class BatchPlan:
         device: auto, cpu, cuda or mps.
         resume: keep what is done and unchanged.
         allow: codes of refusals that the user overrules.
+        key: secret key for names of cases that lead back to no patient; None names them by their paths.
         max_read_seconds: after which the reading of one image is given up.
         cluster: where cases run.
     """
@@ -52,6 +53,7 @@ class BatchPlan:
     device: str = "auto"
     resume: bool = False
     allow: tuple[str, ...] = ()
+    key: bytes | None = field(default=None, repr=False)
     max_read_seconds: float = DEFAULT_SECONDS
     cluster: ClusterPlan = field(default_factory=ClusterPlan)
 
@@ -91,7 +93,7 @@ def run_batch(plan: BatchPlan) -> BatchSummary:
         StorageError: the ledger cannot be written.
     """
     _check(plan)
-    jobs = find_cases(plan.inputs, allow=plan.allow)
+    jobs = find_cases(plan.inputs, allow=plan.allow, key=plan.key)
     for link in links_out_of(plan.inputs):
         print(f"note: {printable(link.sentence)}", file=sys.stderr, flush=True)  # noqa: T201
     settings = _settings(plan)
@@ -114,6 +116,12 @@ def run_batch(plan: BatchPlan) -> BatchSummary:
 
 def _check(plan: BatchPlan) -> None:
     check_mask_format(plan.mask_format)
+    if plan.key is not None and plan.mask_format == "dcm":
+        message = (
+            "--deidentify --format dcm: a DICOM segmentation repeats the patient of its series. "
+            "De-identify the series first (medseg deidentify) and run the batch on the copies."
+        )
+        raise InputError(message)
     if (plan.output / "ledger.jsonl").exists() and not plan.resume:
         message = f"{plan.output} holds an earlier batch. Go on with --resume, or choose another --output."
         raise InputError(message)
@@ -183,7 +191,7 @@ def _record_of(future: Future, job: CaseJob) -> CaseRecord:
         return future.result()
     lost = type(error).__name__ == "KilledWorker"
     cause = "its worker process died (out of memory, or a decoder crashed)" if lost else f"unexpected error: {error!r}"
-    return CaseRecord(job.case_id, str(job.source), "", FAILED, " ".join(cause.split()))
+    return CaseRecord(job.case_id, job.shown_source, "", FAILED, job.shown(" ".join(cause.split())))
 
 
 def _say(record: CaseRecord, count: int, total: int, started: float) -> None:

@@ -34,7 +34,7 @@ from medseg.metrics.cell_tracking import (
 from medseg.metrics.cell_tracks import EdgeCounts, Track, check_tracks, edge_counts
 from medseg.metrics.coco import CocoScores, coco_average_precision, coco_scores
 from medseg.metrics.confusion import ConfusionTable, confusion_table
-from medseg.metrics.definitions import MetricDefinition, available_metrics, definition_of
+from medseg.metrics.definitions import available_metrics, definition_of
 from medseg.metrics.instance_overlap import InstanceOverlap, joined_overlap, overlap_table
 from medseg.metrics.matching import (
     IOU_THRESHOLDS,
@@ -50,6 +50,7 @@ from medseg.metrics.matching import (
     panoptic_quality,
     segmentation_quality,
 )
+from medseg.metrics.metric_definition import MetricDefinition
 from medseg.metrics.overlap import (
     dice_per_class,
     frequency_weighted_iou,
@@ -60,6 +61,18 @@ from medseg.metrics.overlap import (
     precision_per_class,
     recall_per_class,
     volume_difference_ml,
+)
+from medseg.metrics.surface import SurfaceDistances, surface_distances
+from medseg.metrics.surface_scores import (
+    assd_mm,
+    hausdorff_95_area_weighted_mm,
+    hausdorff_95_directed_mm,
+    hausdorff_95_pooled_mm,
+    hausdorff_mm,
+    mean_distances_area_weighted_mm,
+    nsd_area_weighted,
+    nsd_voxel_count,
+    surface_overlaps_area_weighted,
 )
 
 __all__ = [
@@ -76,9 +89,11 @@ __all__ = [
     "ObjectMatches",
     "RegionOverlap",
     "SegmentationCounts",
+    "SurfaceDistances",
     "Track",
     "aggregated_jaccard_index",
     "aogm",
+    "assd_mm",
     "available_metrics",
     "average_precision_dsb",
     "cell_regions",
@@ -94,6 +109,10 @@ __all__ = [
     "dice_per_class",
     "edge_counts",
     "frequency_weighted_iou",
+    "hausdorff_95_area_weighted_mm",
+    "hausdorff_95_directed_mm",
+    "hausdorff_95_pooled_mm",
+    "hausdorff_mm",
     "inside_field",
     "iou_per_class",
     "jaccard_sums",
@@ -104,7 +123,10 @@ __all__ = [
     "match_objects",
     "mean_accuracy",
     "mean_average_precision_dsb",
+    "mean_distances_area_weighted_mm",
     "mean_iou",
+    "nsd_area_weighted",
+    "nsd_voxel_count",
     "object_f1",
     "object_precision",
     "object_recall",
@@ -116,6 +138,8 @@ __all__ = [
     "region_overlap",
     "segmentation_counts",
     "segmentation_quality",
+    "surface_distances",
+    "surface_overlaps_area_weighted",
     "threshold_scan",
     "v_info",
     "v_info_merge",

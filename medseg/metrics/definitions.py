@@ -3,47 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 
+from medseg.metrics.metric_definition import Direction, MetricDefinition
+from medseg.metrics.surface_definitions import SURFACE_DEFINITIONS
 from medseg.registry import look_up
-
-
-class Direction(StrEnum):
-    """Which way a score improves."""
-
-    HIGHER = "higher is better"
-    LOWER = "lower is better"
-    ZERO = "zero is best"
-
-
-@dataclass(frozen=True)
-class MetricDefinition:
-    """What a score means.
-
-    Attributes:
-        key: name in results; scores of a class append "/" and the class.
-        name: name for people.
-        meaning: what is measured, with its formula.
-        unit: unit; "1" for pure numbers.
-        value_range: smallest and largest value in words, "0 to 1".
-        direction: which way it improves.
-        when_undefined: when the value is nan (null in JSON), in words.
-        over_cases: how the value of several cases comes about.
-        citation: paper with DOI; empty for elementary ratios.
-    """
-
-    key: str
-    name: str
-    meaning: str
-    unit: str = "1"
-    value_range: str = "0 to 1"
-    direction: Direction = Direction.HIGHER
-    when_undefined: str = "never"
-    over_cases: str = "mean over the cases where it is defined"
-    citation: str = ""
-
 
 _FCN = "Long 2015, doi 10.1109/CVPR.2015.7298965"
 _CHALLENGE = "Arganda-Carreras 2015, doi 10.3389/fnana.2015.00142"
@@ -59,6 +23,7 @@ _NO_OBJECT_OF_SIZE = "the reference has no object of that size"
 _OBJECTS_TOGETHER = "objects of all cases together, then one ratio"
 _PANOPTIC = "Kirillov 2019, doi 10.1109/CVPR.2019.00963"
 _DSB = "Caicedo 2019, doi 10.1038/s41592-019-0612-7"
+_ONE_LIST = "objects of all cases in one list; without scores the curve is one point: precision times recalls reached"
 _COCO = "Lin 2014, doi 10.1007/978-3-319-10602-1_48"
 
 _DEFINITIONS = (
@@ -254,25 +219,25 @@ _DEFINITIONS = (
     MetricDefinition(
         "coco_ap",
         "AP (COCO)",
-        "area under the precision-recall curve of objects at 101 recalls, mean over IoU of at least 0.50, 0.55, .. 0.95",
+        "area under the objects' precision-recall curve at 101 recalls, mean over IoU of at least 0.50, 0.55, .. 0.95",
         when_undefined="the reference has no object",
-        over_cases="objects of all cases in one list; without scores one point of the curve, precision times recalls reached",
+        over_cases=_ONE_LIST,
         citation=_COCO,
     ),
     MetricDefinition(
         "coco_ap_50",
         "AP50 (COCO)",
-        "area under the precision-recall curve of objects at 101 recalls, at an IoU of at least 0.5",
+        "area under the objects' precision-recall curve at 101 recalls, at an IoU of at least 0.5",
         when_undefined="the reference has no object",
-        over_cases="objects of all cases in one list; without scores one point of the curve, precision times recalls reached",
+        over_cases=_ONE_LIST,
         citation=_COCO,
     ),
     MetricDefinition(
         "coco_ap_75",
         "AP75 (COCO)",
-        "area under the precision-recall curve of objects at 101 recalls, at an IoU of at least 0.75",
+        "area under the objects' precision-recall curve at 101 recalls, at an IoU of at least 0.75",
         when_undefined="the reference has no object",
-        over_cases="objects of all cases in one list; without scores one point of the curve, precision times recalls reached",
+        over_cases=_ONE_LIST,
         citation=_COCO,
     ),
     MetricDefinition(
@@ -280,7 +245,7 @@ _DEFINITIONS = (
         "AP small (COCO)",
         "AP (COCO) of objects up to 32^2 pixels, others ignored",
         when_undefined=_NO_OBJECT_OF_SIZE,
-        over_cases="objects of all cases in one list; without scores one point of the curve, precision times recalls reached",
+        over_cases=_ONE_LIST,
         citation=_COCO,
     ),
     MetricDefinition(
@@ -288,7 +253,7 @@ _DEFINITIONS = (
         "AP medium (COCO)",
         "AP (COCO) of objects of 32^2 to 96^2 pixels, others ignored",
         when_undefined=_NO_OBJECT_OF_SIZE,
-        over_cases="objects of all cases in one list; without scores one point of the curve, precision times recalls reached",
+        over_cases=_ONE_LIST,
         citation=_COCO,
     ),
     MetricDefinition(
@@ -296,19 +261,21 @@ _DEFINITIONS = (
         "AP large (COCO)",
         "AP (COCO) of objects of 96^2 pixels and more, others ignored",
         when_undefined=_NO_OBJECT_OF_SIZE,
-        over_cases="objects of all cases in one list; without scores one point of the curve, precision times recalls reached",
+        over_cases=_ONE_LIST,
         citation=_COCO,
     ),
     MetricDefinition(
         "aggregated_jaccard",
         "Aggregated Jaccard index",
-        "sum of intersections / sum of unions of each reference object with its best partner, unclaimed objects in the union",
+        "sum of intersections / sum of unions of reference objects and their best partners, the unclaimed in the union",
         when_undefined=_NO_OBJECT,
         citation="Kumar 2017, doi 10.1109/TMI.2017.2677499",
     ),
 )
 
-_TABLE: Mapping[str, MetricDefinition] = MappingProxyType({entry.key: entry for entry in _DEFINITIONS})
+_TABLE: Mapping[str, MetricDefinition] = MappingProxyType(
+    {entry.key: entry for entry in (*_DEFINITIONS, *SURFACE_DEFINITIONS)}
+)
 
 
 def available_metrics() -> Mapping[str, MetricDefinition]:

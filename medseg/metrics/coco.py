@@ -120,13 +120,13 @@ def coco_average_precision(
     # A matched object counts where its partner does; an unmatched one where its own size does.
     counted = np.where(matched, reference_counts[partner], _within(overlap.prediction_sizes, size))
     hits, misses = (matched & counted)[order], (~matched & counted)[order]
-    found, wrong = np.cumsum(hits), np.cumsum(misses)
+    found, wrong = np.cumsum(hits, dtype=np.int64), np.cumsum(misses, dtype=np.int64)
     if scores is None:
         found, wrong = found[-1:], wrong[-1:]
     return _area(found, wrong, num_reference=int(reference_counts.sum()))
 
 
-def _area(found: IntArray, wrong: IntArray, *, num_reference: int) -> float:
+def _area(found: NDArray[np.integer], wrong: NDArray[np.integer], *, num_reference: int) -> float:
     """Mean at 101 recalls of the precision made non-increasing; 0 at recalls that are not reached."""
     recall = found / num_reference
     precision = found / np.maximum(found + wrong, 1)

@@ -20,9 +20,10 @@ def _is_ours(path: Path) -> bool:
     """Whether medseg reads files of this suffix, or a folder with DICOM files at its top."""
     from medseg.io import IMAGE_SUFFIXES
     from medseg.io.listing import is_dicom
+from medseg.io.ome_zarr_files import is_zarr_folder
 
     if path.is_dir():
-        return any(entry.is_file() and is_dicom(entry) for entry in path.iterdir())
+        return is_zarr_folder(path) or any(entry.is_file() and is_dicom(entry) for entry in path.iterdir())
     return path.name.lower().endswith(tuple(IMAGE_SUFFIXES)) or (path.is_file() and is_dicom(path))
 
 

@@ -20,7 +20,7 @@ def _is_ours(path: Path) -> bool:
     """Whether medseg reads files of this suffix, or a folder with DICOM files at its top."""
     from medseg.io import IMAGE_SUFFIXES
     from medseg.io.listing import is_dicom
-from medseg.io.ome_zarr_files import is_zarr_folder
+    from medseg.io.ome_zarr_files import is_zarr_folder
 
     if path.is_dir():
         return is_zarr_folder(path) or any(entry.is_file() and is_dicom(entry) for entry in path.iterdir())

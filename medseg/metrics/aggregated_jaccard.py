@@ -30,8 +30,8 @@ def jaccard_sums(overlap: InstanceOverlap) -> JaccardSums:
     """Sums for the aggregated Jaccard index, as algorithm 1 of Kumar 2017 (doi 10.1109/TMI.2017.2677499) forms them.
 
     Each object of the reference takes the predicted object with which its IoU is largest, of equal ones the larger
-    and then the one that comes first; several may take the same one. A reference object that touches none adds its
-    size to the union, and so does each predicted object that none took.
+    and then the one that comes first (only then does the numbering of objects matter); several may take the same one.
+    A reference object that touches none adds its size to the union, and so does each predicted object that none took.
     """
     order = np.lexsort((overlap.pair_prediction, -overlap.intersections, -overlap.ious, overlap.pair_reference))
     _, first = np.unique(overlap.pair_reference[order], return_index=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from medseg.metrics.lesion_definitions import LESION_DEFINITIONS
 from medseg.metrics.metric_definition import Direction, MetricDefinition
 from medseg.metrics.surface_definitions import SURFACE_DEFINITIONS
 from medseg.registry import look_up
@@ -274,7 +275,7 @@ _DEFINITIONS = (
 )
 
 _TABLE: Mapping[str, MetricDefinition] = MappingProxyType(
-    {entry.key: entry for entry in (*_DEFINITIONS, *SURFACE_DEFINITIONS)}
+    {entry.key: entry for entry in (*_DEFINITIONS, *SURFACE_DEFINITIONS, *LESION_DEFINITIONS)}
 )
 
 

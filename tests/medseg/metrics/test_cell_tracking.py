@@ -183,3 +183,12 @@ def test_counts_of_frames_add_up(reference, prediction):
     assert segmentation_counts(joined).jaccard_sum == pytest.approx(total.jaccard_sum)
     assert total.objects == 2 * one.reference_ids.size
     assert total + SegmentationCounts() == total
+
+
+@given(MAPS, MAPS)
+def test_labels_near_the_end_of_their_type_do_not_wrap(reference, prediction):
+    large = [
+        np.where(labels > 0, 65_530 + labels.astype(np.uint32), 0).astype(np.uint16)
+        for labels in (reference, prediction)
+    ]
+    assert scores(*large) == pytest.approx(scores(reference, prediction), nan_ok=True)

@@ -5,6 +5,7 @@ Counts add up, so scores over slices, tiles or cases need no second look at the 
 """
 
 from medseg.metrics.aggregated_jaccard import JaccardSums, aggregated_jaccard_index, jaccard_sums
+from medseg.metrics.agreement import BlandAltman, bland_altman
 from medseg.metrics.boundary_maps import (
     RegionOverlap,
     cell_regions,
@@ -17,6 +18,16 @@ from medseg.metrics.boundary_maps import (
     v_rand,
     v_rand_merge,
     v_rand_split,
+)
+from medseg.metrics.calibration import (
+    CalibrationTable,
+    ReliabilityDiagram,
+    brier_score,
+    calibration_table,
+    expected_calibration_error,
+    log_loss,
+    maximum_calibration_error,
+    reliability_diagram,
 )
 from medseg.metrics.cell_tracking import (
     DetectionCounts,
@@ -97,11 +108,14 @@ from medseg.metrics.surface_scores import (
     nsd_voxel_count,
     surface_overlaps_area_weighted,
 )
+from medseg.metrics.temperature import apply_temperature, fit_temperature
 
 __all__ = [
     "FALSE_POSITIVES_PER_CASE",
     "IOU_THRESHOLDS",
     "SIZE_EDGES_ML",
+    "BlandAltman",
+    "CalibrationTable",
     "CocoScores",
     "ConfusionTable",
     "DetectionCounts",
@@ -116,15 +130,20 @@ __all__ = [
     "MetricDefinition",
     "ObjectMatches",
     "RegionOverlap",
+    "ReliabilityDiagram",
     "SegmentationCounts",
     "SizeBands",
     "SurfaceDistances",
     "Track",
     "aggregated_jaccard_index",
     "aogm",
+    "apply_temperature",
     "assd_mm",
     "available_metrics",
     "average_precision_dsb",
+    "bland_altman",
+    "brier_score",
+    "calibration_table",
     "case_auroc",
     "cell_regions",
     "check_tracks",
@@ -139,6 +158,8 @@ __all__ = [
     "dice_per_class",
     "dynamic_lesion_candidates",
     "edge_counts",
+    "expected_calibration_error",
+    "fit_temperature",
     "frequency_weighted_iou",
     "froc",
     "froc_score",
@@ -156,13 +177,16 @@ __all__ = [
     "label_lesions",
     "lesion_average_precision",
     "lesion_candidates",
+    "lesion_f1",
     "lesion_findings",
     "lesion_precision",
     "lesion_recall",
     "lesion_wise_dice",
+    "log_loss",
     "match",
     "match_counts",
     "match_objects",
+    "maximum_calibration_error",
     "mean_accuracy",
     "mean_average_precision_dsb",
     "mean_distances_area_weighted_mm",
@@ -178,6 +202,7 @@ __all__ = [
     "precision_per_class",
     "recall_per_class",
     "region_overlap",
+    "reliability_diagram",
     "segmentation_counts",
     "segmentation_quality",
     "sensitivity_by_size",

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from medseg.metrics.lesion_definitions import LESION_DEFINITIONS
 from medseg.metrics.metric_definition import Direction, MetricDefinition
+from medseg.metrics.probability_definitions import AGREEMENT_DEFINITIONS, PROBABILITY_DEFINITIONS
 from medseg.metrics.surface_definitions import SURFACE_DEFINITIONS
 from medseg.registry import look_up
 
@@ -275,7 +276,16 @@ _DEFINITIONS = (
 )
 
 _TABLE: Mapping[str, MetricDefinition] = MappingProxyType(
-    {entry.key: entry for entry in (*_DEFINITIONS, *SURFACE_DEFINITIONS, *LESION_DEFINITIONS)}
+    {
+        entry.key: entry
+        for entry in (
+            *_DEFINITIONS,
+            *SURFACE_DEFINITIONS,
+            *LESION_DEFINITIONS,
+            *PROBABILITY_DEFINITIONS,
+            *AGREEMENT_DEFINITIONS,
+        )
+    }
 )
 
 

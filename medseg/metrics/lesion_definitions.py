@@ -63,7 +63,7 @@ LESION_DEFINITIONS = (
     MetricDefinition(
         "lesion_wise_dice",
         "Lesion-wise Dice",
-        "mean over lesions of the Dice with all candidates that touch them, and a 0 for each candidate that touches none",
+        "mean over lesions of their Dice with all candidates that touch them, and a 0 for each that touches none",
         when_undefined="there is no lesion and no candidate that touches none",
         over_cases="lesions and candidates of all cases together, then one mean",
         citation="after Moawad 2023, doi 10.48550/arXiv.2306.00838, without its dilation",

@@ -141,7 +141,7 @@ def lesion_findings(
     return LesionFindings(
         has_lesion=np.array([overlap.num_reference > 0]),
         case_confidences=np.array([certain.max(initial=0.0)]),
-        lesion_volumes_ml=overlap.reference_sizes * (voxel_volume_mm3 / 1000.0),
+        lesion_volumes_ml=overlap.reference_sizes.astype(np.float64) * (voxel_volume_mm3 / 1000.0),
         lesion_confidences=found_with,
         lesion_ious=found_iou,
         lesion_dices=_dices(overlap),

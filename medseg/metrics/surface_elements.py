@@ -11,7 +11,7 @@ then the sizes are those of Nikolov 2021 (doi 10.2196/26151), whose surface Dice
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 
 import numpy as np
@@ -25,10 +25,12 @@ _FACE_RING = ((0, 0), (0, 1), (1, 1), (1, 0))
 """Corners of a square in the order in which one walks around it."""
 
 
-def element_sizes(spacing_mm: Sequence[float]) -> NDArray[np.float64]:
-    """Size of the surface element of each neighbourhood code: length in mm (2-D) or area in mm^2 (3-D); (2^n,).
+@lru_cache(maxsize=16)  # a set of cases has few spacings, and many classes of each
+def element_sizes(spacing_mm: tuple[float, ...]) -> NDArray[np.float64]:
+    """Size of the surface element of each neighbourhood code: length in mm (2-D) or area in mm^2 (3-D).
 
-    In a code, bit k stands for the k-th of the 2^n voxels, counted with the last axis fastest.
+    In a code, bit k stands for the k-th of the 2^n voxels, counted with the last axis fastest; there are 16 or 256
+    codes. The array is read-only.
 
     Args:
         spacing_mm: voxel size along two or three axes.
@@ -38,7 +40,9 @@ def element_sizes(spacing_mm: Sequence[float]) -> NDArray[np.float64]:
         sizes = [_lengths(_segments_of_code(code), scale) for code in range(16)]
     else:
         sizes = [_areas(_triangles_of_code(code), scale) for code in range(256)]
-    return np.array([of_code.sum() for of_code in sizes])
+    result = np.array([of_code.sum() for of_code in sizes])
+    result.setflags(write=False)
+    return result
 
 
 def _corners(axes: int) -> list[Corner]:

@@ -13,8 +13,25 @@ from medseg.errors import InputError
 def evaluate(
     prediction: Annotated[Path, typer.Option(help="Mask, folder of masks, or results of a batch, to be judged.")],
     reference: Annotated[Path, typer.Option(help="Mask, or folder of masks of the same names, that is the truth.")],
-    task: Annotated[str, typer.Option(help="semantic or isbi2012.")] = "semantic",
+    task: Annotated[str, typer.Option(help="semantic, instances, lesions, isbi2012 or ctc.")] = "semantic",
+    labels: Annotated[Path | None, typer.Option(help="CSV with columns value, name: what the values mean.")] = None,
     slices: Annotated[str | None, typer.Option(help="Slices of a stack to score, 20-23 for example.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Masks of another model for the same references: compare, paired by case.")
+    ] = None,
+    patients: Annotated[
+        Path | None, typer.Option(help="CSV with columns case_id, patient: whose cases belong together.")
+    ] = None,
+    tolerance_mm: Annotated[
+        float | None, typer.Option(help="Add normalised surface distances at this tolerance in mm.")
+    ] = None,
+    surfaces: Annotated[bool, typer.Option(help="Measure distances between surfaces, which takes most time.")] = True,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="Bring masks on another grid to the reference's, do not refuse them.")
+    ] = False,
+    border_pixels: Annotated[int, typer.Option(help="Task ctc: width of the band outside the field of interest.")] = 0,
+    replicates: Annotated[int, typer.Option(help="Draws of patients behind each 95 % interval; 0 for none.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Of these draws.")] = 0,
     output: Annotated[Path | None, typer.Option(help="Write all scores, with definitions, to this JSON file.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write one row a case to this CSV file.")] = None,
     images: Annotated[
@@ -29,13 +46,32 @@ def evaluate(
 
     Example: [bold]medseg evaluate --prediction masks/ --reference truth/ --report scores.html[/bold]
     """
-    from medseg.evaluation import evaluate as evaluate_files
+    from medseg.evaluation import ScoringOptions
     from medseg.files import write_text_atomically
+    from medseg.jobs.evaluate import EvaluationJob
 
     if images is not None and report is None:
         message = "--images: the images are shown in the report. Give --report FILE as well."
         raise InputError(message)
-    evaluation = evaluate_files(prediction=prediction, reference=reference, task=task, slices=slices)
+    options = ScoringOptions(
+        surfaces=surfaces,
+        tolerance_mm=tolerance_mm,
+        resample=resample,
+        border_pixels=border_pixels,
+        replicates=replicates,
+        seed=seed,
+    )
+    job = EvaluationJob(
+        prediction=prediction,
+        reference=reference,
+        task=task,
+        labels=labels,
+        slices=slices,
+        patients=patients,
+        against=against,
+        options=options,
+    )
+    evaluation = job.run()
     if output is not None:
         write_text_atomically(output, evaluation.to_json())
     if csv is not None:

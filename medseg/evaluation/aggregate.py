@@ -5,17 +5,23 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from medseg.errors import InputError
+from medseg.evaluation.intervals import FEW_PATIENTS, draw_weights, percentile_interval, weighted_means
 from medseg.evaluation.provenance import Provenance, medseg_version
 from medseg.evaluation.result import CaseScores, Evaluation, MeanScore, all_keys
-from medseg.evaluation.scores import REGION_SCORES, overlap_scores
+from medseg.evaluation.scheme import SCHEMES
+from medseg.evaluation.scores import overlap_scores
+from medseg.evaluation.statistics import joined, weighted_sums
 from medseg.evaluation.text import score_name
 from medseg.images import Label, LabelTable
-from medseg.metrics import RegionOverlap
 from medseg.metrics.overlap import mean_of_defined
+
+Weights = NDArray[np.float64]
 
 
 def aggregate(
@@ -23,33 +29,39 @@ def aggregate(
     *,
     notes: Sequence[str] = (),
     provenance: Provenance | None = None,
+    replicates: int = 0,
+    seed: int = 0,
 ) -> Evaluation:
     """The scores of a set of cases.
 
-    Scores are means over the cases that define them; V_rand is computed from the statistics of all slices together
-    (`medseg.metrics.boundary_maps`). Each value comes with the number of cases it rests on and of those it leaves out.
+    Scores are means over the cases that define them; those that the task names are computed from the statistics of all
+    cases together (`medseg.evaluation.scheme`). Each value comes with the number of cases it rests on and of those it
+    leaves out.
 
     Args:
         cases: the cases' scores, of one task.
         notes: what a reader must know beside the numbers.
         provenance: where the maps come from.
+        replicates: draws of patients behind each confidence interval; 0 forms none.
+        seed: of the draws.
 
     Raises:
         InputError: no case, cases of different tasks, or two cases of one id.
     """
     _check_cases(cases)
     labels = _all_labels(cases)
-    regions = [case.regions for case in cases if case.regions is not None]
-    means = {key: _mean(key, cases) for key in all_keys(cases)}
-    means.update(_joined(regions, means))
-    pooled = overlap_scores(_total(cases), labels)
+    weights = _weights(cases, replicates=replicates, seed=seed)
+    means = {key: _mean(key, cases, weights) for key in all_keys(cases)}
+    means.update(_joined(cases, means, weights))
+    tables = [case.confusion for case in cases if case.confusion is not None]
+    pooled = overlap_scores(sum(tables[1:], start=tables[0]).counts, labels) if len(tables) == len(cases) else {}
     return Evaluation(
-        task="isbi2012" if regions else "semantic",
+        task=cases[0].task,
         labels=labels,
         cases=tuple(cases),
         means=means,
         pooled=pooled,
-        notes=(*notes, *_undefined_note(means, len(cases))),
+        notes=(*notes, *_mean_notes(means, len(cases)), *_patient_note(cases, weights)),
         provenance=provenance or Provenance(medseg_version=medseg_version()),
     )
 
@@ -63,8 +75,9 @@ def _check_cases(cases: Sequence[CaseScores]) -> None:
     if twice:
         message = f"evaluation: case ids must be distinct, got {', '.join(twice)} more than once."
         raise InputError(message)
-    if len({case.regions is None for case in cases}) > 1:
-        message = "evaluation: all cases must be of one task, got some with V_rand and some without."
+    tasks = sorted({case.task for case in cases})
+    if len(tasks) > 1:
+        message = f"evaluation: all cases must be of one task, got {', '.join(tasks)}."
         raise InputError(message)
 
 
@@ -83,32 +96,61 @@ def _all_labels(cases: Sequence[CaseScores]) -> LabelTable:
     return LabelTable(tuple(known.values()))
 
 
-def _total(cases: Sequence[CaseScores]) -> np.ndarray:
-    first, *rest = [case.confusion for case in cases]
-    return sum(rest, start=first).counts
+def _weights(cases: Sequence[CaseScores], *, replicates: int, seed: int) -> Weights | None:
+    """How often each case counts in each draw of patients; None where no interval can be formed."""
+    patients = [case.group for case in cases]
+    if not replicates or len(set(patients)) < 2:
+        return None
+    return draw_weights(patients, replicates=replicates, rng=np.random.default_rng(seed))
 
 
-def _mean(key: str, cases: Sequence[CaseScores]) -> MeanScore:
-    values = [case.scores.get(key, math.nan) for case in cases]
-    undefined = sum(math.isnan(value) for value in values)
-    return MeanScore(mean_of_defined(values), len(values) - undefined, undefined)
+def _mean(key: str, cases: Sequence[CaseScores], weights: Weights | None) -> MeanScore:
+    values = np.array([case.scores.get(key, math.nan) for case in cases])
+    defined = values[~np.isnan(values)]
+    return MeanScore(
+        value=mean_of_defined(values),
+        num_cases=defined.size,
+        num_undefined=values.size - defined.size,
+        num_infinite=int(np.count_nonzero(np.isinf(defined))),
+        median=float(np.quantile(defined, 0.5, method="averaged_inverted_cdf")) if defined.size else math.nan,
+        interval=None if weights is None or defined.size < 2 else percentile_interval(weighted_means(values, weights)),
+    )
 
 
-def _joined(regions: Sequence[RegionOverlap], means: Mapping[str, MeanScore]) -> dict[str, MeanScore]:
-    """Scores of all slices' statistics together instead of means."""
-    if not regions:
-        return {}
-    together = sum(regions[1:], start=regions[0])
-    return {
-        key: dataclasses.replace(means[key], value=score.function(together))
-        for key, score in REGION_SCORES.items()
-        if score.joined and key in means
-    }
+def _joined(
+    cases: Sequence[CaseScores], means: Mapping[str, MeanScore], weights: Weights | None
+) -> dict[str, MeanScore]:
+    """Scores of all cases' statistics together instead of means."""
+    scheme = SCHEMES.get(cases[0].task)
+    result = {}
+    sums: dict[str, tuple[Any, list[Any] | None]] = {}
+    for key, score in ({} if scheme is None else scheme.joined).items():
+        if key not in means:
+            continue
+        if score.statistic not in sums:
+            parts = [case.statistics[score.statistic] for case in cases]
+            sums[score.statistic] = joined(parts), None if weights is None else weighted_sums(parts, weights)
+        together, drawn = sums[score.statistic]
+        interval = None if drawn is None else percentile_interval([score.function(one) for one in drawn])
+        result[key] = dataclasses.replace(means[key], value=score.function(together), interval=interval)
+    return result
 
 
-def _undefined_note(means: Mapping[str, MeanScore], num_cases: int) -> tuple[str, ...]:
-    keys = [key for key, mean in means.items() if mean.num_undefined]
-    if not keys:
-        return ()
-    parts = "; ".join(f"{score_name(key)} in {means[key].num_undefined}" for key in keys)
-    return (f"Undefined and left out of the means, of {num_cases} cases: {parts}.",)
+def _mean_notes(means: Mapping[str, MeanScore], num_cases: int) -> list[str]:
+    kinds = (
+        (f"Undefined and left out of the means, of {num_cases} cases", "num_undefined"),
+        (f"Infinite because a class is missed or falsely there, of {num_cases} cases", "num_infinite"),
+    )
+    notes = []
+    for sentence, count in kinds:
+        parts = [f"{score_name(key)} in {getattr(mean, count)}" for key, mean in means.items() if getattr(mean, count)]
+        if parts:
+            notes.append(f"{sentence}: {'; '.join(parts)}.")
+    return notes
+
+
+def _patient_note(cases: Sequence[CaseScores], weights: Weights | None) -> list[str]:
+    count = len({case.group for case in cases})
+    if weights is None or count >= FEW_PATIENTS:
+        return []
+    return [f"The confidence intervals rest on {count} patients: with so few they are too narrow."]

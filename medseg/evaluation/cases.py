@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from medseg.errors import InputError, LabelError
-from medseg.geometry import check_same_grid
-from medseg.images import LabelMap, LabelTable
-from medseg.io import case_name, describe, list_inputs, read_label_map
+from medseg.geometry import Interpolation, check_same_grid, resample_array
+from medseg.images import LabelKind, LabelMap, LabelTable
+from medseg.io import case_name, describe, list_inputs, read_image, read_label_map
 
 
 @dataclass(frozen=True)
@@ -104,18 +107,54 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def load(source: Path | LabelMap, *, labels: LabelTable | None) -> LabelMap:
+def load(source: Path | LabelMap, *, labels: LabelTable | None, kind: LabelKind = LabelKind.SEMANTIC) -> LabelMap:
     """The map itself, with `labels` as its table where they are given.
+
+    Args:
+        source: map, or its file.
+        labels: what the values mean; from the map where absent.
+        kind: what a value stands for.
 
     Raises:
         ImageFormatError: the file cannot be read.
         LabelError: values that are not in `labels`.
     """
-    label_map = read_label_map(source) if isinstance(source, Path) else source
+    label_map = read_label_map(source, kind=kind) if isinstance(source, Path) else source
+    if label_map.kind is not kind:
+        label_map = label_map.replace(kind=kind)
     if labels is not None:
         label_map = label_map.replace(labels=labels)
         label_map.check_values(name=name_of(source, role="label map"))
     return label_map
+
+
+def load_detection(source: Path | LabelMap) -> tuple[LabelMap, NDArray[np.floating] | None]:
+    """A mask and None, or, of a file with confidences that are not whole numbers, where they are above 0 and them.
+
+    Raises:
+        ImageFormatError: the file cannot be read.
+        LabelError: a detection map of several channels.
+    """
+    try:
+        return load(source, labels=None), None
+    except LabelError:
+        if not isinstance(source, Path):
+            raise
+    image = read_image(source)
+    if image.num_channels != 1:
+        message = (
+            f"{source}: expected a detection map of one channel, got {image.num_channels}. Give the lesion's alone."
+        )
+        raise LabelError(message)
+    confidence = image.array[0]
+    mask = LabelMap(
+        (confidence > 0).astype(np.uint8),
+        image.affine,
+        image.axes.removeprefix("C"),
+        LabelTable.from_names(("background", "lesion")),
+        metadata=image.metadata,
+    )
+    return mask, confidence
 
 
 def name_of(source: Path | LabelMap, *, role: str) -> str:
@@ -138,6 +177,40 @@ def check_grids(*, reference: LabelMap, prediction: LabelMap, names: tuple[str, 
     """
     known = reference.metadata.spacing_is_known and prediction.metadata.spacing_is_known
     check_same_grid(reference.grid, prediction.grid, names=names, sizes_are_known=known)
+
+
+def brought_to(label_map: LabelMap, *, reference: LabelMap, name: str) -> tuple[LabelMap, str]:
+    """The map on the reference's grid, and a sentence on what was done; the map itself where nothing needs to be.
+
+    Voxels take the value of the nearest one; those outside the map's field of view become background.
+
+    Args:
+        label_map: the map to bring.
+        reference: where it is wanted.
+        name: of the map, for the sentence.
+
+    Raises:
+        GeometryError: a voxel size that differs is not known, or another number of axes.
+    """
+    if not (label_map.metadata.spacing_is_known and reference.metadata.spacing_is_known):
+        return label_map, ""  # the check that follows compares sizes in voxels
+    if reference.grid.is_same_as(label_map.grid):
+        return label_map, ""
+    array = resample_array(
+        label_map.array,
+        source=label_map.grid,
+        target=reference.grid,
+        interpolation=Interpolation.NEAREST,
+        fill=0,
+    )
+    note = f"{name} was resampled to the reference's grid (nearest voxel): {_sizes(label_map)} to {_sizes(reference)}."
+    return label_map.replace(array=array, affine=reference.affine, axes=reference.axes), note
+
+
+def _sizes(label_map: LabelMap) -> str:
+    shape = " x ".join(str(size) for size in label_map.spatial_shape)
+    spacing = " x ".join(f"{size:g}" for size in label_map.spacing_mm)
+    return f"{shape} voxels of {spacing} mm"
 
 
 def common_labels(*, reference: LabelMap, prediction: LabelMap, names: tuple[str, str]) -> LabelTable:

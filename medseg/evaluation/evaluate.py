@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
-from medseg.errors import LabelError
+from medseg.errors import InputError
 from medseg.evaluation import cases as pairing
 from medseg.evaluation.aggregate import aggregate
-from medseg.evaluation.case_maps import case_maps
-from medseg.evaluation.membranes import MEMBRANE_LABELS, membranes_of
+from medseg.evaluation.case_maps import CaseMaps, case_maps
+from medseg.evaluation.ctc_evaluation import evaluate_sequences
+from medseg.evaluation.options import ScoringOptions
 from medseg.evaluation.provenance import InputRecord, Provenance, medseg_version, record_input
 from medseg.evaluation.result import CaseScores, Evaluation
-from medseg.evaluation.scores import overlap_scores, region_scores
+from medseg.evaluation.scheme import SCHEMES
 from medseg.evaluation.task import Task
-from medseg.images import LabelKind, LabelMap, LabelTable
-from medseg.metrics import RegionOverlap, confusion_table, region_overlap
+from medseg.images import LabelMap, LabelTable
 from medseg.registry import look_up
 
 
@@ -29,44 +30,68 @@ def evaluate(
     task: str = "semantic",
     labels: LabelTable | None = None,
     slices: str | None = None,
+    patients: Mapping[str, str] | None = None,
+    options: ScoringOptions | None = None,
 ) -> Evaluation:
     """Scores of predictions against their references.
 
     Two folders are paired by file name without suffix; the results of `medseg batch` by the names of its cases. For
     `isbi2012` a stack is scored slice by slice: its cases are called `slice_20` and so on, and its files may hold
-    {0, 255}, the challenge's coding (0 is membrane), or {0, 1}, medseg's (1 is membrane).
+    {0, 255}, the challenge's coding (0 is membrane), or {0, 1}, medseg's (1 is membrane). For `ctc` both are folders
+    in the challenge's layout. One pair of files is in memory at a time.
 
     Args:
         prediction: label map, its file, or a folder of such files.
         reference: the same of the truth.
-        task: "semantic" or "isbi2012".
+        task: "semantic", "instances", "lesions", "isbi2012" or "ctc".
         labels: the classes; from the maps where absent.
         slices: slices along the first axis of stacks, "20-23" or "0,5,20-23", from 0; all where absent.
+        patients: case id -> patient, for confidence intervals; where absent, each file is a patient of its own.
+        options: how maps are scored; as in `ScoringOptions()` where absent.
 
     Raises:
-        InputError: paths, slices or the task's name are wrong, or a reference has no prediction.
+        InputError: paths, slices or the task's name are wrong, a reference has no prediction, or a case no patient.
         ImageFormatError: a file cannot be read.
         GeometryError: prediction and reference do not lie on one grid.
         LabelError: values outside the classes, or a coding that cannot be told.
     """
     task = Task.of(task)
+    options = options or ScoringOptions()
+    if task is Task.CTC:
+        return evaluate_sequences(reference=reference, prediction=prediction, options=options)
     pairs, notes = pairing.find_pairs(reference=_as_source(reference), prediction=_as_source(prediction))
-    scored = [
-        score_pair(reference=case.reference, prediction=case.prediction, task=task, case_id=case.case_id)
-        for case in case_maps(pairs, task=task, labels=labels, slices=slices)
-    ]
-    provenance = Provenance(medseg_version(), tuple(_records(pairs)), slices)
-    return aggregate(scored, notes=notes, provenance=provenance)
+    _check_patients(patients, pairs)
+    resampled: list[str] = []
+    maps = case_maps(pairs, task=task, labels=labels, slices=slices, resample=options.resample)
+    scored = list(_scored(maps, task=task, options=options, patients=patients, notes=resampled))
+    provenance = Provenance(medseg_version(), tuple(_records(pairs)), slices, asdict(options))
+    return aggregate(
+        scored,
+        notes=(*notes, *dict.fromkeys(resampled)),
+        provenance=provenance,
+        replicates=options.replicates,
+        seed=options.seed,
+    )
 
 
-def score_pair(*, prediction: LabelMap, reference: LabelMap, task: str = "semantic", case_id: str) -> CaseScores:
+def score_pair(
+    *,
+    prediction: LabelMap,
+    reference: LabelMap,
+    task: str = "semantic",
+    case_id: str,
+    confidence: NDArray[np.floating] | None = None,
+    options: ScoringOptions | None = None,
+) -> CaseScores:
     """Scores of one case in memory; its classes are those of the reference's table.
 
     Args:
         prediction: the map to judge.
         reference: the truth.
-        task: "semantic" or "isbi2012" (a stack's slices, along the first axis, are then taken together).
+        task: as in `evaluate`, but for "ctc" (for isbi2012 a stack's slices, along the first axis, are taken together).
         case_id: the case.
+        confidence: of each voxel, where the prediction of lesions is a detection map.
+        options: how maps are scored; where absent, without surfaces, which training has no time for.
 
     Raises:
         GeometryError: they do not lie on one grid.
@@ -78,43 +103,49 @@ def score_pair(*, prediction: LabelMap, reference: LabelMap, task: str = "semant
         f"prediction of case {case_id!r} ({pairing.name_of(prediction, role='prediction')})",
     )
     pairing.check_grids(reference=reference, prediction=prediction, names=names)
-    return look_up(_SCORERS, task, kind="task")(reference, prediction, case_id, names)
-
-
-def _score_semantic(reference: LabelMap, prediction: LabelMap, case_id: str, names: tuple[str, str]) -> CaseScores:
-    labels = reference.labels
-    try:
-        confusion = confusion_table(reference=reference.array, prediction=prediction.array, class_values=labels.values)
-    except LabelError:
-        # The slower check knows the file and the names of the classes.
-        for label_map, name in ((reference, names[0]), (prediction, names[1])):
-            label_map.replace(labels=labels, kind=LabelKind.SEMANTIC).check_values(name=name)
-        raise
-    has_volume = reference.array.ndim == 3 and reference.metadata.spacing_is_known
-    volume = reference.grid.voxel_volume_mm3 if has_volume else None
-    scores = overlap_scores(confusion.counts, labels, voxel_volume_mm3=volume)
-    return CaseScores(case_id, scores, labels, confusion)
-
-
-def _score_membranes(reference: LabelMap, prediction: LabelMap, case_id: str, names: tuple[str, str]) -> CaseScores:
-    ours, theirs = membranes_of(reference, name=names[0]), membranes_of(prediction, name=names[1])
-    labels = reference.labels if reference.labels.values == (0, 1) else MEMBRANE_LABELS
-    confusion = confusion_table(
-        reference=ours.view(np.uint8), prediction=theirs.view(np.uint8), class_values=labels.values
+    scheme = look_up(SCHEMES, task, kind="task")
+    return scheme.score(
+        reference,
+        prediction,
+        case_id=case_id,
+        names=names,
+        options=options or ScoringOptions(surfaces=False),
+        confidence=confidence,
     )
-    stack = (-1, *ours.shape[-2:])
-    parts = [
-        region_overlap(reference_cells=~one, prediction_cells=~other)
-        for one, other in zip(ours.reshape(stack), theirs.reshape(stack), strict=True)
-    ]
-    regions: RegionOverlap = sum(parts[1:], start=parts[0])
-    scores = {**region_scores(regions), **overlap_scores(confusion.counts, labels)}
-    return CaseScores(case_id, scores, labels, confusion, regions)
 
 
-_SCORERS: Mapping[str, Callable[[LabelMap, LabelMap, str, tuple[str, str]], CaseScores]] = MappingProxyType(
-    {Task.SEMANTIC.value: _score_semantic, Task.ISBI2012.value: _score_membranes}
-)
+def _scored(
+    maps: Iterator[CaseMaps],
+    *,
+    task: Task,
+    options: ScoringOptions,
+    patients: Mapping[str, str] | None,
+    notes: list[str],
+) -> Iterator[CaseScores]:
+    """Scores of the cases, one pair of maps in memory at a time; what was done to them is added to `notes`."""
+    while (case := next(maps, None)) is not None:
+        scores = score_pair(
+            reference=case.reference,
+            prediction=case.prediction,
+            task=task,
+            case_id=case.case_id,
+            confidence=case.confidence,
+            options=options,
+        )
+        if case.note:
+            notes.append(case.note)
+        # The slices of a stack are one patient's.
+        patient = case.pair_id if patients is None else patients[case.pair_id]
+        del case  # before the next pair is read
+        yield replace(scores, patient=patient)
+
+
+def _check_patients(patients: Mapping[str, str] | None, pairs: Sequence[pairing.CasePair]) -> None:
+    lacking = [] if patients is None else [pair.case_id for pair in pairs if pair.case_id not in patients]
+    if lacking:
+        listed = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
+        message = f"patients: expected a patient for each case, got none for {listed}. Add them to the table."
+        raise InputError(message)
 
 
 def _as_source(source: str | Path | LabelMap) -> Path | LabelMap:

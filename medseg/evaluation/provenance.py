@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from medseg.errors import InputError
 
@@ -34,11 +35,13 @@ class Provenance:
         medseg_version: version of medseg that scored.
         inputs: the files; empty where maps in memory were scored.
         slices: the slices that were chosen, as the caller wrote them; None is all.
+        options: the other choices that change the scores, by name.
     """
 
     medseg_version: str = ""
     inputs: tuple[InputRecord, ...] = ()
     slices: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def medseg_version() -> str:

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from numpy.typing import ArrayLike
 
 from medseg import metrics
+from medseg.evaluation.statistics import JoinedScore
 from medseg.images import LabelTable
 from medseg.metrics import RegionOverlap
 from medseg.metrics.overlap import mean_of_defined
 
+REGION_SCORES: Mapping[str, Callable[[RegionOverlap], float]] = MappingProxyType(
+    {
+        "v_rand": metrics.v_rand,
+        "v_info": metrics.v_info,
+        "v_rand_split": metrics.v_rand_split,
+        "v_rand_merge": metrics.v_rand_merge,
+    }
+)
 
-@dataclass(frozen=True)
-class RegionScore:
-    """A score of cell regions.
-
-    Attributes:
-        function: statistics -> value.
-        joined: over several slices, whether the statistics are added first; else the slices' values are averaged.
-    """
-
-    function: Callable[[RegionOverlap], float]
-    joined: bool
-
-
-REGION_SCORES = {
-    "v_rand": RegionScore(metrics.v_rand, joined=True),
-    "v_info": RegionScore(metrics.v_info, joined=False),
-    "v_rand_split": RegionScore(metrics.v_rand_split, joined=True),
-    "v_rand_merge": RegionScore(metrics.v_rand_merge, joined=True),
-}
+JOINED_REGION_SCORES = MappingProxyType(
+    {key: JoinedScore("regions", function) for key, function in REGION_SCORES.items() if key != "v_info"}
+)
+"""Over several slices their statistics are added first; the slices' values of V_info are averaged."""
 
 _OVERALL = {
     "mean_iou": metrics.mean_iou,
@@ -70,4 +64,4 @@ def overlap_scores(counts: ArrayLike, labels: LabelTable, *, voxel_volume_mm3: f
 
 def region_scores(regions: RegionOverlap) -> dict[str, float]:
     """V_rand, V_info and their parts by key; nan where undefined."""
-    return {key: score.function(regions) for key, score in REGION_SCORES.items()}
+    return {key: function(regions) for key, function in REGION_SCORES.items()}

@@ -9,9 +9,13 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from medseg.evaluation.presence import Presence, presence_counts
+from medseg.evaluation.task import TASK_VIEWS
 from medseg.metrics import MetricDefinition, definition_of
 
 if TYPE_CHECKING:
+    from medseg.evaluation.comparison import Comparison
+    from medseg.evaluation.intervals import Interval
     from medseg.evaluation.result import CaseScores, Evaluation
 
 _CASE_COLUMNS = 6
@@ -19,6 +23,7 @@ _CASE_COLUMNS = 6
 
 
 _LINE_LENGTH = 110
+_FORMATS = {"ml": "{:+.3f}", "mm": "{:.3f}"}
 _USUAL_MEAN = MetricDefinition.over_cases
 
 
@@ -26,7 +31,12 @@ def number_text(value: float, *, unit: str = "1") -> str:
     """A value with the digits that mean something; an undefined one is a dash."""
     if math.isnan(value):
         return "-"
-    return f"{value:+.3f}" if unit == "ml" else f"{value:.4f}"
+    return _FORMATS.get(unit, "{:.4f}").format(value)
+
+
+def interval_text(interval: Interval | None, *, unit: str = "1") -> str:
+    """The ends of a confidence interval; empty where there is none."""
+    return "" if interval is None else " to ".join(number_text(end, unit=unit) for end in interval)
 
 
 def score_name(key: str) -> str:
@@ -64,11 +74,11 @@ def definitions_used(evaluation: Evaluation) -> dict[str, dict[str, str]]:
 def case_columns(evaluation: Evaluation) -> tuple[str, ...]:
     """Keys that a table of cases shows: the main score, then the first few others that tell cases apart."""
     several = len(evaluation.labels.foreground) > 1
-    wanted = [key for key in evaluation.means if definition_of(key).key in {"v_rand", "v_info", "mean_dice"}]
-    wanted += ["mean_iou", "pixel_accuracy"]
-    parts = ("dice",) if several else ("precision", "recall", "volume_difference_ml")
+    wanted = list(TASK_VIEWS[evaluation.task].columns)
+    parts = ("dice",) if several else ("precision", "recall", "hausdorff_95_directed_mm", "volume_difference_ml")
     wanted += [f"{part}/{label.name}" for label in evaluation.labels.foreground for part in parts]
-    present = [key for key in dict.fromkeys(wanted) if key in evaluation.means]
+    in_cases = {key for case in evaluation.cases for key in case.scores}
+    present = [key for key in dict.fromkeys(wanted) if key in evaluation.means and key in in_cases]
     present.sort(key=lambda key: key != evaluation.main_score)
     return tuple(present[:_CASE_COLUMNS])
 
@@ -79,6 +89,12 @@ def evaluation_table(evaluation: Evaluation) -> str:
         f"{evaluation.task}: {len(evaluation.cases)} case{'s' if len(evaluation.cases) != 1 else ''}",
         _scores_block(evaluation),
     ]
+    presence = presence_rows(evaluation)
+    if presence:
+        blocks.append(_aligned([PRESENCE_HEADINGS, *presence]))
+    if evaluation.comparison is not None:
+        heading = f"Compared with {evaluation.comparison.other}, paired by case (differences: this minus the other)"
+        blocks.append(f"{heading}\n{_aligned([COMPARISON_HEADINGS, *comparison_rows(evaluation.comparison)])}")
     if len(evaluation.cases) > 1:
         blocks.append(_cases_block(evaluation))
     blocks.append(_definitions_block(evaluation))
@@ -98,8 +114,53 @@ def cases_csv(evaluation: Evaluation) -> str:
     return stream.getvalue()
 
 
-def _scores_block(evaluation: Evaluation) -> str:
-    rows = [("score", "value", "unit", "cases", "undefined", "all voxels")]
+def presence_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
+    """Of each class, the number of cases that hold it in both maps, one, or neither; none where all hold all."""
+    counts = presence_counts(dict(case.presence) for case in evaluation.cases)
+    if all(kinds[Presence.BOTH.value] == len(evaluation.cases) for kinds in counts.values()):
+        return []
+    return [(name, *(str(kinds[kind.value]) for kind in Presence)) for name, kinds in counts.items()]
+
+
+PRESENCE_HEADINGS = ("cases that hold", "both", "missed", "false", "neither")
+
+
+def comparison_rows(comparison: Comparison) -> list[tuple[str, ...]]:
+    """One row a score: both values, difference with interval, counts and p-values."""
+    rows: list[tuple[str, ...]] = []
+    for key, score in comparison.scores.items():
+        unit = definition_of(key).unit
+        unpaired = str(score.num_unpaired) if score.num_unpaired else ""
+        rows.append(
+            (
+                score_heading(key),
+                number_text(comparison.others[key], unit=unit),
+                "-" if math.isnan(score.mean_difference) else f"{score.mean_difference:+.4f}",
+                interval_text(score.interval, unit=unit),
+                str(score.num_patients),
+                unpaired,
+                number_text(score.p_wilcoxon),
+                number_text(score.p_permutation),
+            )
+        )
+    return rows
+
+
+COMPARISON_HEADINGS = (
+    "score",
+    "other",
+    "difference",
+    "95 % interval",
+    "patients",
+    "unpaired cases",
+    "p Wilcoxon",
+    "p permutation",
+)
+
+
+def score_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
+    """Headings, then one row a score with its counts; columns in which nothing stands are left out."""
+    rows = [("score", "value", "95 % interval", "median", "unit", "cases", "undefined", "infinite", "all voxels")]
     for key, mean in evaluation.means.items():
         unit = definition_of(key).unit
         pooled = evaluation.pooled.get(key)
@@ -107,13 +168,21 @@ def _scores_block(evaluation: Evaluation) -> str:
             (
                 score_name(key),
                 number_text(mean.value, unit=unit),
+                interval_text(mean.interval, unit=unit),
+                number_text(mean.median, unit=unit) if len(evaluation.cases) > 1 else "",
                 unit,
                 str(mean.num_cases),
                 str(mean.num_undefined) if mean.num_undefined else "",
+                str(mean.num_infinite) if mean.num_infinite else "",
                 "" if pooled is None else number_text(pooled, unit=unit),
             )
         )
-    return _aligned(rows)
+    kept = [column for column in range(len(rows[0])) if any(row[column] for row in rows[1:])]
+    return [tuple(row[column] for column in kept) for row in rows]
+
+
+def _scores_block(evaluation: Evaluation) -> str:
+    return _aligned(score_rows(evaluation))
 
 
 def _cases_block(evaluation: Evaluation) -> str:
@@ -128,8 +197,9 @@ def _case_numbers(case: CaseScores, keys: Sequence[str]) -> tuple[str, ...]:
 
 
 def _definitions_block(evaluation: Evaluation) -> str:
+    counted = TASK_VIEWS[evaluation.task].counted
     lines = [
-        "Definitions (TP, FP, FN: voxels of a class rightly found, wrongly found, missed; - is undefined;",
+        f"Definitions (TP, FP, FN: {counted} rightly found, wrongly found, missed; - is undefined;",
         f"over cases: {_USUAL_MEAN}, where nothing else is said)",
     ]
     for entry in definitions_used(evaluation).values():

@@ -1,14 +1,28 @@
-"""The report of an evaluation, with a picture of each of the worst cases."""
+"""An evaluation from files to its report, with a comparison where asked for and pictures of the worst cases."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 from medseg.errors import InputError
-from medseg.evaluation import CaseMaps, Evaluation, Task, case_maps, files_by_case, find_pairs
+from medseg.evaluation import (
+    CaseMaps,
+    Evaluation,
+    ScoringOptions,
+    Task,
+    case_maps,
+    compare,
+    evaluate,
+    files_by_case,
+    find_pairs,
+)
+from medseg.evaluation.ctc_evaluation import frame_maps
+from medseg.evaluation.drawing import drawn
+from medseg.evaluation.tables import read_labels, read_patients
 from medseg.images import Image
 from medseg.io import read_image
 from medseg.io.slices import slice_of
@@ -16,6 +30,59 @@ from medseg.reports import write_evaluation_report, write_overlay
 
 MOST_PICTURES = 12
 """Cases with a picture, the worst ones; a page with hundreds would not open."""
+
+
+@dataclass(frozen=True)
+class EvaluationJob:
+    """What `medseg evaluate` is asked for.
+
+    Attributes:
+        prediction: mask, or folder of masks, to judge.
+        reference: the truth.
+        task: see `medseg.evaluation.evaluate`.
+        labels: CSV of the classes.
+        slices: slices of stacks.
+        patients: CSV of the cases' patients.
+        against: masks of another model for the same references.
+        options: how maps are scored.
+    """
+
+    prediction: Path
+    reference: Path
+    task: str = "semantic"
+    labels: Path | None = None
+    slices: str | None = None
+    patients: Path | None = None
+    against: Path | None = None
+    options: ScoringOptions = field(default_factory=ScoringOptions)
+
+    def run(self) -> Evaluation:
+        """The evaluation, with the comparison where there is another model.
+
+        Raises:
+            MedsegError: see `medseg.evaluation.evaluate` and `medseg.evaluation.compare`.
+        """
+        labels = None if self.labels is None else read_labels(self.labels)
+        patients = None if self.patients is None else read_patients(self.patients)
+        evaluations = [
+            evaluate(
+                prediction=prediction,
+                reference=self.reference,
+                task=self.task,
+                labels=labels,
+                slices=self.slices,
+                patients=patients,
+                options=self.options,
+            )
+            for prediction in (self.prediction, self.against)
+            if prediction is not None
+        ]
+        if self.against is None:
+            return evaluations[0]
+        comparison = compare(
+            *evaluations, name=str(self.against), replicates=self.options.replicates, seed=self.options.seed
+        )
+        return replace(evaluations[0], comparison=comparison)
 
 
 def report_evaluation(
@@ -35,20 +102,39 @@ def report_evaluation(
         GeometryError: an image has another size than its masks.
         StorageError: the page cannot be written.
     """
-    pairs, _ = find_pairs(prediction=prediction, reference=reference)
-    ids = [pair.case_id for pair in pairs]
-    sources = {} if images is None else _images_by_case(images, ids)
     worst = {case.case_id for case in evaluation.worst_first()[:MOST_PICTURES]}
-    maps = case_maps(pairs, task=Task(evaluation.task), slices=evaluation.provenance.slices, wanted=worst)
+    maps, ids = _maps_of(evaluation, prediction=prediction, reference=reference, wanted=worst)
+    sources = {} if images is None else _images_by_case(images, ids)
     with tempfile.TemporaryDirectory(prefix="medseg-report-") as folder:
         pictures: dict[str, Path] = {}
         for case in maps:
             picture = pictures[case.case_id] = Path(folder) / f"{len(pictures)}.png"
             image = _image_of(case, sources.get(case.pair_id))
+            shown = drawn(case, task=Task(evaluation.task))
             write_overlay(
-                picture, image=image, reference=case.reference, prediction=case.prediction, title=case.case_id
+                picture, image=image, reference=shown.reference, prediction=shown.prediction, title=case.case_id
             )
         return write_evaluation_report(evaluation, path, pictures=pictures)
+
+
+def _maps_of(
+    evaluation: Evaluation, *, prediction: Path, reference: Path, wanted: set[str]
+) -> tuple[Iterator[CaseMaps], list[str]]:
+    """The maps of the wanted cases, and the ids by which images are found."""
+    task = Task(evaluation.task)
+    if task is Task.CTC:
+        frames = [case.case_id for case in evaluation.cases]
+        return frame_maps(prediction=prediction, reference=reference, wanted=wanted), frames
+    pairs, _ = find_pairs(prediction=prediction, reference=reference)
+    maps = case_maps(
+        pairs,
+        task=task,
+        labels=evaluation.labels if task is Task.SEMANTIC else None,
+        slices=evaluation.provenance.slices,
+        resample=bool(evaluation.provenance.options.get("resample")),
+        wanted=wanted,
+    )
+    return maps, [pair.case_id for pair in pairs]
 
 
 def _images_by_case(images: Path, ids: list[str]) -> Mapping[str, Path]:

@@ -6,26 +6,35 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from medseg.evaluation import Evaluation
-from medseg.evaluation.text import number_text, score_name
+from medseg.evaluation.task import TASK_VIEWS
+from medseg.evaluation.text import interval_text, number_text, score_name
 from medseg.metrics import definition_of
 from medseg.reports.document import Card, Document, escape, facts, fold, notice, picture, table
-from medseg.reports.tables import case_chips, cases_table, definitions_table, scores_table
+from medseg.reports.tables import (
+    case_chips,
+    cases_table,
+    comparison_table,
+    definitions_table,
+    presence_table,
+    scores_table,
+)
 
 _MOST_PICTURES = 12
 """Cases shown with their picture, worst first; a page with hundreds would not open."""
 _PICTURE_WIDTH = 1800
-_CARD_SCORES = ("v_rand", "v_info", "mean_dice", "mean_iou", "pixel_accuracy")
 _MOST_CARDS = 4
 
 
 def score_cards(evaluation: Evaluation) -> list[Card]:
     """The scores that a reader looks for first."""
-    keys = [key for key in _CARD_SCORES if key in evaluation.means]
+    keys = [key for key in TASK_VIEWS[evaluation.task].columns if key in evaluation.means]
     keys.sort(key=lambda key: key != evaluation.main_score)
     result = []
     for key in keys[:_MOST_CARDS]:
         mean = evaluation.means[key]
         note = f"{mean.num_cases} case{'s' if mean.num_cases != 1 else ''}"
+        if mean.interval is not None:
+            note = f"95 %: {interval_text(mean.interval, unit=definition_of(key).unit)}; {note}"
         if mean.num_undefined:
             note += f", undefined in {mean.num_undefined}"
         result.append(Card(score_name(key), number_text(mean.value, unit=definition_of(key).unit), note))
@@ -34,7 +43,17 @@ def score_cards(evaluation: Evaluation) -> list[Card]:
 
 def add_scores(document: Document, evaluation: Evaluation, *, heading: str = "Scores") -> None:
     """Append the table of scores and the notes of the evaluation."""
-    document.add_section(heading, scores_table(evaluation), *(notice(note) for note in evaluation.notes))
+    presence = presence_table(evaluation)
+    if presence:
+        presence = f"<h3>Cases that hold a class</h3>{presence}"
+    notes = "".join(notice(note) for note in evaluation.notes)
+    document.add_section(heading, scores_table(evaluation), presence, notes)
+    if evaluation.comparison is not None:
+        lead = (
+            f"With {evaluation.comparison.other} on the same cases, paired and then averaged by patient. A difference "
+            "is this model's value minus the other's. P-values are two-sided and not corrected for their number."
+        )
+        document.add_section("Comparison", comparison_table(evaluation.comparison), lead=lead)
 
 
 def add_cases(document: Document, evaluation: Evaluation, pictures: Mapping[str, Path]) -> None:
@@ -65,7 +84,8 @@ def add_cases(document: Document, evaluation: Evaluation, pictures: Mapping[str,
 
 def add_definitions(document: Document, evaluation: Evaluation) -> None:
     """Append what the scores mean."""
-    lead = "TP, FP, FN: voxels of a class rightly found, wrongly found and missed. A dash is an undefined value."
+    counted = TASK_VIEWS[evaluation.task].counted
+    lead = f"TP, FP, FN: {counted} rightly found, wrongly found and missed. A dash is an undefined value."
     document.add_section("What the scores mean", definitions_table(evaluation), lead=lead)
 
 
@@ -76,6 +96,7 @@ def provenance_block(evaluation: Evaluation) -> str:
         ("medseg", provenance.medseg_version or "not recorded"),
         ("Task", evaluation.task),
         ("Slices", provenance.slices or "all"),
+        *((name.replace("_", " ").capitalize(), str(value)) for name, value in provenance.options.items()),
         ("Classes", ", ".join(f"{label.value} {label.name}" for label in evaluation.labels)),
     ]
     if not provenance.inputs:

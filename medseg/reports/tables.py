@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import math
 
-from medseg.evaluation import CaseScores, Evaluation
-from medseg.evaluation.text import case_columns, definitions_used, number_text, score_heading, score_name
+from medseg.evaluation import CaseScores, Comparison, Evaluation
+from medseg.evaluation.text import (
+    COMPARISON_HEADINGS,
+    case_columns,
+    comparison_rows,
+    definitions_used,
+    number_text,
+    presence_rows,
+    score_heading,
+    score_name,
+    score_rows,
+)
 from medseg.metrics import definition_of
 from medseg.reports.document import escape, table
 
@@ -14,20 +24,19 @@ _CASE_CHIPS = 4
 
 def scores_table(evaluation: Evaluation) -> str:
     """Each score with its unit, the cases it rests on and those it leaves out."""
-    leaves_out = any(mean.num_undefined for mean in evaluation.means.values())
-    rows = []
-    for key, mean in evaluation.means.items():
-        unit = definition_of(key).unit
-        pooled = evaluation.pooled.get(key)
-        row = (
-            score_heading(key),
-            number_text(mean.value, unit=unit),
-            "" if pooled is None else number_text(pooled, unit=unit),
-            str(mean.num_cases),
-        )
-        rows.append((*row, str(mean.num_undefined or "")) if leaves_out else row)
-    headings = ("Score", "Over cases", "All voxels together", "Cases")
-    return table((*headings, "Undefined in") if leaves_out else headings, rows)
+    headings, *rows = score_rows(evaluation)
+    return table([heading[:1].upper() + heading[1:] for heading in headings], rows)
+
+
+def presence_table(evaluation: Evaluation) -> str:
+    """Of each class, how many cases hold it in both maps, in one, or in neither; empty where all hold all."""
+    rows = presence_rows(evaluation)
+    return table(("Class", "In both", "Missed", "Falsely there", "In neither"), rows) if rows else ""
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """Each score of two models, paired."""
+    return table([heading[:1].upper() + heading[1:] for heading in COMPARISON_HEADINGS], comparison_rows(comparison))
 
 
 def cases_table(evaluation: Evaluation) -> str:

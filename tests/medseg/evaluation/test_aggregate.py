@@ -87,9 +87,9 @@ def test_json_carries_definitions_and_units(three):
     ("content", "message"),
     [
         ("{", "expected JSON from medseg evaluate"),
-        ("[]", "expected an evaluation of schema_version 1, got None"),
-        ('{"schema_version": 9}', "expected an evaluation of schema_version 1, got 9"),
-        ('{"schema_version": 1}', "lacks or garbles 'labels'. Evaluate again"),
+        ("[]", "expected an evaluation of schema_version 2, got None"),
+        ('{"schema_version": 9}', "expected an evaluation of schema_version 2, got 9"),
+        ('{"schema_version": 2}', "lacks or garbles 'labels'. Evaluate again"),
     ],
 )
 def test_json_of_another_kind_is_refused(content, message):
@@ -127,7 +127,7 @@ def test_cases_that_cannot_go_together_are_refused():
     with pytest.raises(InputError, match="case ids must be distinct, got good more than once"):
         aggregate([case("good", *GOOD), case("good", *HALF)])
     labels = LabelTable.from_names(("cell", "membrane"))
-    with pytest.raises(InputError, match="all cases must be of one task"):
+    with pytest.raises(InputError, match="all cases must be of one task, got isbi2012, semantic"):
         aggregate([case("a", *GOOD, labels), case("b", *GOOD, labels, "isbi2012")])
     with pytest.raises(InputError, match="case b calls value 0 'cell', another case calls it 'background'"):
         aggregate([case("a", *GOOD), case("b", *GOOD, labels)])

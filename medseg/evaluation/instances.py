@@ -1,0 +1,87 @@
+"""Scores of maps with a number for each object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medseg import metrics
+from medseg.evaluation.options import ScoringOptions
+from medseg.evaluation.presence import Presence
+from medseg.evaluation.result import CaseScores
+from medseg.evaluation.statistics import JoinedScore
+from medseg.evaluation.task import Task
+from medseg.images import LabelMap, LabelTable
+from medseg.metrics import InstanceOverlap, MatchCounts, coco_scores, match_counts, overlap_table
+
+OBJECT_LABELS = LabelTable.from_names(("background", "object"))
+"""The one class of objects."""
+
+_THRESHOLD = 0.5
+
+_FROM_MATCHES: Mapping[str, Callable[[MatchCounts], float]] = MappingProxyType(
+    {
+        "panoptic_quality": metrics.panoptic_quality,
+        "object_f1": metrics.object_f1,
+        "object_precision": metrics.object_precision,
+        "object_recall": metrics.object_recall,
+        "segmentation_quality": metrics.segmentation_quality,
+    }
+)
+_COCO = ("ap", "ap_50", "ap_75", "ap_small", "ap_medium", "ap_large")
+_COCO_SIZES = 3
+"""The last of them are of size ranges, in pixels of flat images."""
+
+
+def _coco(name: str) -> Callable[[Any], float]:
+    def value(overlap: InstanceOverlap) -> float:
+        return float(getattr(coco_scores(overlap), name))
+
+    return value
+
+
+JOINED_OBJECT_SCORES: Mapping[str, JoinedScore] = MappingProxyType(
+    {key: JoinedScore("matches", function) for key, function in _FROM_MATCHES.items()}
+    | {f"coco_{name}": JoinedScore("objects", _coco(name)) for name in _COCO}
+)
+"""Scores for which the objects of all cases are taken together."""
+
+
+def score_instances(
+    reference: LabelMap,
+    prediction: LabelMap,
+    *,
+    case_id: str,
+    names: tuple[str, str],
+    options: ScoringOptions,
+    confidence: NDArray[np.floating] | None = None,
+) -> CaseScores:
+    """Scores of the objects of one case.
+
+    Raises:
+        LabelError: object ids that are not whole numbers from 0 on.
+    """
+    del names, options, confidence
+    overlap = overlap_table(reference_labels=reference.array, prediction_labels=prediction.array)
+    counts = match_counts(overlap)
+    scores = {key: function(counts[_THRESHOLD]) for key, function in _FROM_MATCHES.items()}
+    scores["ap_dsb"] = metrics.mean_average_precision_dsb(counts.values())
+    scores["ap_dsb_50"] = metrics.average_precision_dsb(counts[0.5])
+    scores["ap_dsb_75"] = metrics.average_precision_dsb(counts[0.75])
+    scores["aggregated_jaccard"] = metrics.aggregated_jaccard_index(metrics.jaccard_sums(overlap))
+    coco = coco_scores(overlap)
+    of_size = _COCO if reference.array.ndim == 2 else _COCO[:-_COCO_SIZES]
+    scores |= {f"coco_{name}": float(getattr(coco, name)) for name in of_size}
+    presence = Presence.of(reference=overlap.num_reference, prediction=overlap.num_prediction)
+    return CaseScores(
+        case_id,
+        scores,
+        OBJECT_LABELS,
+        task=Task.INSTANCES.value,
+        statistics={"matches": counts[_THRESHOLD], "objects": overlap},
+        presence={"object": presence},
+    )

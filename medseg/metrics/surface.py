@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,36 +31,71 @@ _SLAB_VOXELS = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
-class SurfaceDistances:
-    """Distances from the surface of each of two masks to the surface of the other.
+class _Box:
+    """The part of a mask that holds its foreground, a layer of background around it, and where it lay."""
 
-    All arrays are (surface voxels,) or (surface elements,), nearest first; empty where the mask is empty, and inf where
-    only the other mask is.
-
-    Attributes:
-        reference_to_prediction_mm: from each surface voxel of the reference.
-        prediction_to_reference_mm: from each surface voxel of the prediction.
-        reference_elements_mm: from each surface element of the reference.
-        prediction_elements_mm: from each surface element of the prediction.
-        reference_element_sizes: area in mm^2 (length in mm in two dimensions) of each.
-        prediction_element_sizes: the same of the prediction's.
-    """
-
-    reference_to_prediction_mm: Distances
-    prediction_to_reference_mm: Distances
-    reference_elements_mm: Distances
-    prediction_elements_mm: Distances
-    reference_element_sizes: NDArray[np.float64]
-    prediction_element_sizes: NDArray[np.float64]
+    padded: NDArray[np.uint8]
+    offset: Points
 
 
 @dataclass(frozen=True, eq=False)
-class _Surface:
-    """Indices of the surface voxels and corners of one mask, (points, axes), and the corners' neighbourhood codes."""
+class SurfaceDistances:
+    """Distances from the surface of each of two masks to the surface of the other; `surface_distances` makes it.
 
-    voxels: Points
-    corners: Points
-    codes: NDArray[np.uint8]
+    All arrays are (surface voxels,) or (surface elements,), nearest first; empty where the mask is empty, and inf where
+    only the other mask is. Either description is measured when it is first asked for, and then kept.
+    """
+
+    _reference: _Box
+    _prediction: _Box
+    _spacing_mm: tuple[float, ...]
+
+    @property
+    def reference_to_prediction_mm(self) -> Distances:
+        """From each surface voxel of the reference, in mm."""
+        return self._voxels[0]
+
+    @property
+    def prediction_to_reference_mm(self) -> Distances:
+        """From each surface voxel of the prediction, in mm."""
+        return self._voxels[1]
+
+    @property
+    def reference_elements_mm(self) -> Distances:
+        """From each surface element of the reference, in mm."""
+        return self._elements[0][0]
+
+    @property
+    def prediction_elements_mm(self) -> Distances:
+        """From each surface element of the prediction, in mm."""
+        return self._elements[1][0]
+
+    @property
+    def reference_element_sizes(self) -> NDArray[np.float64]:
+        """Area in mm^2 (length in mm in two dimensions) of each surface element of the reference."""
+        return self._elements[0][1]
+
+    @property
+    def prediction_element_sizes(self) -> NDArray[np.float64]:
+        """Area in mm^2 (length in mm in two dimensions) of each surface element of the prediction."""
+        return self._elements[1][1]
+
+    @cached_property
+    def _voxels(self) -> tuple[Distances, Distances]:
+        points = [_surface_voxels(box.padded) + box.offset for box in (self._reference, self._prediction)]
+        first, second = _both_ways(points[0], points[1], np.asarray(self._spacing_mm))
+        return np.sort(first), np.sort(second)
+
+    @cached_property
+    def _elements(self) -> tuple[tuple[Distances, NDArray[np.float64]], tuple[Distances, NDArray[np.float64]]]:
+        sizes = element_sizes(self._spacing_mm)
+        (first, first_codes), (second, second_codes) = (
+            _surface_corners(box.padded) for box in (self._reference, self._prediction)
+        )
+        first, second = first + self._reference.offset, second + self._prediction.offset
+        there, back = _both_ways(first, second, np.asarray(self._spacing_mm))
+        orders = np.argsort(there), np.argsort(back)
+        return (there[orders[0]], sizes[first_codes[orders[0]]]), (back[orders[1]], sizes[second_codes[orders[1]]])
 
 
 def surface_distances(
@@ -77,20 +113,7 @@ def surface_distances(
         InputError: a mask is not boolean.
     """
     _check(reference, prediction, spacing_mm)
-    scale = np.asarray(spacing_mm, dtype=np.float64)
-    sizes = element_sizes(tuple(float(size) for size in spacing_mm))
-    ours, theirs = _surface_of(reference), _surface_of(prediction)
-    to_prediction, to_reference = _both_ways(ours.voxels, theirs.voxels, scale)
-    from_reference, from_prediction = _both_ways(ours.corners, theirs.corners, scale)
-    reference_order, prediction_order = np.argsort(from_reference), np.argsort(from_prediction)
-    return SurfaceDistances(
-        reference_to_prediction_mm=np.sort(to_prediction),
-        prediction_to_reference_mm=np.sort(to_reference),
-        reference_elements_mm=from_reference[reference_order],
-        prediction_elements_mm=from_prediction[prediction_order],
-        reference_element_sizes=sizes[ours.codes[reference_order]],
-        prediction_element_sizes=sizes[theirs.codes[prediction_order]],
-    )
+    return SurfaceDistances(_boxed(reference), _boxed(prediction), tuple(float(size) for size in spacing_mm))
 
 
 def _check(reference: NDArray[np.bool_], prediction: NDArray[np.bool_], spacing_mm: Sequence[float]) -> None:
@@ -109,16 +132,11 @@ def _check(reference: NDArray[np.bool_], prediction: NDArray[np.bool_], spacing_
         raise GeometryError(message)
 
 
-def _surface_of(mask: NDArray[np.bool_]) -> _Surface:
-    """Both descriptions of a mask's surface, found inside its bounding box."""
-    box = _bounding_box(mask)
-    if box is None:
-        nothing = np.zeros((0, mask.ndim), dtype=np.int32)
-        return _Surface(nothing, nothing, np.zeros(0, dtype=np.uint8))
-    padded = np.pad(mask[box], 1).view(np.uint8)
+def _boxed(mask: NDArray[np.bool_]) -> _Box:
+    """A copy of what the mask's bounding box holds; of an empty mask, background only."""
+    box = _bounding_box(mask) or (slice(0, 0),) * mask.ndim
     offset = np.array([part.start for part in box], dtype=np.int32)
-    corners, codes = _surface_corners(padded)
-    return _Surface(_surface_voxels(padded) + offset, corners + offset, codes)
+    return _Box(np.pad(mask[box], 1).view(np.uint8), offset)
 
 
 def _bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, ...] | None:
@@ -143,7 +161,7 @@ def _surface_voxels(padded: NDArray[np.uint8]) -> Points:
             for shifted in (slice(None, -2), slice(2, None)):
                 inner &= slab[(*core[:axis], shifted, *core[axis + 1 :])]
         found.append(_indices(slab[core] ^ inner, start))
-    return np.concatenate(found)
+    return np.concatenate(found) if found else np.zeros((0, padded.ndim), dtype=np.int32)
 
 
 def _surface_corners(padded: NDArray[np.uint8]) -> tuple[Points, NDArray[np.uint8]]:

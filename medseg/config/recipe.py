@@ -9,6 +9,7 @@ import yaml
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from medseg.config.base import Config, parse_config, parse_yaml, read_yaml
+from medseg.config.postprocessing import PostprocessingStep
 from medseg.config.transforms import TransformsConfig
 from medseg.errors import ConfigError
 
@@ -114,12 +115,19 @@ class InferenceConfig(Config):
     mirror: bool = False
     """Average over mirrored copies (all combinations of spatial axes): better edges for 4 or 8 times the work."""
     close_boundaries: BoundaryClosing | None = None
+    postprocessing: tuple[PostprocessingStep, ...] = ()
+    """Steps applied to the finished mask, in this order."""
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    """By which the logits are divided so that probabilities are what they say (`medseg.metrics.fit_temperature`); 1 is
+    uncalibrated. No label depends on it."""
 
 
 class EvaluationConfig(Config):
     """How validation cases are scored."""
 
     task: Literal["semantic", "isbi2012"] = "semantic"
+    choose_postprocessing: bool = False
+    """After training, add to `inference.postprocessing` the steps that raise Dice on the validation cases."""
 
 
 class TrainingRecipe(Config):

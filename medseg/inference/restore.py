@@ -16,6 +16,7 @@ from medseg.geometry import Affine, Grid, WorldFrame
 from medseg.geometry.orientation import AxisReordering
 from medseg.geometry.resampling import Interpolation, resample_array
 from medseg.images import LabelTable
+from medseg.metrics import apply_temperature
 from medseg.postprocessing import boundary_lines
 
 _WHOLE_STEP_TOLERANCE = 1e-4
@@ -52,13 +53,15 @@ def answer(
         inference: settings of the package.
         with_probabilities: also keep the probabilities of all classes.
     """
-    closing = inference.close_boundaries
-    keep = with_probabilities or closing is not None
+    closing, temperature = inference.close_boundaries, inference.temperature
+    keep = with_probabilities or closing is not None or temperature != 1
     restored = restore(logits, source=source, target=target, with_probabilities=keep)
-    if closing is None:
-        return restored
-    closed = close_boundaries(restored, closing)
-    return closed if with_probabilities else replace(closed, probabilities=None)
+    if closing is not None:
+        restored = close_boundaries(restored, closing)
+    if temperature != 1:
+        # Last of all, so that no decision about a label depends on it.
+        restored = calibrate(restored, temperature=temperature)
+    return restored if with_probabilities else replace(restored, probabilities=None)
 
 
 def restore(logits: Tensor, *, source: Grid, target: Grid, with_probabilities: bool) -> Restored:
@@ -106,6 +109,27 @@ def close_boundaries(restored: Restored, closing: BoundaryClosing) -> Restored:
         confidence=np.where(lines, boundary, restored.confidence),
         probabilities=probabilities,
     )
+
+
+def calibrate(restored: Restored, *, temperature: float) -> Restored:
+    """The same classes, with probabilities and confidence at that temperature.
+
+    Where nothing was interpolated this is the softmax of the logits divided by it.
+
+    Args:
+        restored: with probabilities, which are overwritten to save memory.
+        temperature: above 1 makes the answer less sure.
+    """
+    probabilities = restored.probabilities
+    if probabilities is None:
+        message = "calibrate needs the probabilities of all classes."
+        raise InputError(message)
+    confidence = np.empty_like(restored.confidence)
+    for place, classes in enumerate(restored.class_indices):
+        scaled = apply_temperature(probabilities[:, place], temperature=temperature)
+        probabilities[:, place] = scaled
+        confidence[place] = np.take_along_axis(scaled, classes[np.newaxis].astype(np.intp), axis=0)[0]
+    return Restored(restored.class_indices, confidence, probabilities)
 
 
 def reordering_between(first: Grid, second: Grid) -> AxisReordering | None:

@@ -50,12 +50,14 @@ class SizeBands:
         lesions: (B,) lesions of the reference in each band.
         found: (B,) those found.
         sensitivities: (B,) found over lesions; nan for a band without lesions.
+        unknown: lesions whose volume is unknown (nan); they are in no band.
     """
 
     edges_ml: FloatArray
     lesions: IntArray
     found: IntArray
     sensitivities: FloatArray
+    unknown: int
 
 
 def lesion_recall(findings: LesionFindings) -> float:
@@ -152,12 +154,13 @@ def sensitivity_by_size(findings: LesionFindings, *, edges_ml: Sequence[float] =
     if edges.size == 0 or not (np.diff(edges, prepend=0.0) > 0).all():
         message = f"edges_ml: expected ascending volumes above 0, got {list(edges_ml)}."
         raise InputError(message)
-    band = np.digitize(findings.lesion_volumes_ml, edges)
+    known = ~np.isnan(findings.lesion_volumes_ml)
+    band = np.digitize(findings.lesion_volumes_ml[known], edges)
     bands = edges.size + 1
     lesions = np.bincount(band, minlength=bands).astype(np.int64)
-    found = np.bincount(band[findings.lesion_confidences > 0], minlength=bands).astype(np.int64)
+    found = np.bincount(band[findings.lesion_confidences[known] > 0], minlength=bands).astype(np.int64)
     share: FloatArray = np.divide(found, lesions, out=np.full(bands, np.nan), where=lesions > 0)
-    return SizeBands(edges, lesions, found, share)
+    return SizeBands(edges, lesions, found, share, unknown=int(np.count_nonzero(~known)))
 
 
 def lesion_wise_dice(findings: LesionFindings) -> float:

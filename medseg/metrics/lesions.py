@@ -157,12 +157,12 @@ def _partners(
     """Lesion, candidate and IoU of each pair of the best one-to-one pairing."""
     rows, row_of = np.unique(lesions, return_inverse=True)
     columns, column_of = np.unique(candidates, return_inverse=True)
-    gain = np.zeros((len(rows), len(columns)))
-    gain[row_of, column_of] = 1.0 + ious
-    of_row, of_column = linear_sum_assignment(gain, maximize=True)
-    real = gain[of_row, of_column] > 0
+    table = np.zeros((len(rows), len(columns)))
+    table[row_of, column_of] = ious
+    of_row, of_column = linear_sum_assignment(table + (table > 0), maximize=True)
+    real = table[of_row, of_column] > 0
     of_row, of_column = of_row[real], of_column[real]
-    return rows[of_row], columns[of_column], gain[of_row, of_column] - 1.0
+    return rows[of_row], columns[of_column], table[of_row, of_column]
 
 
 def _dices(overlap: InstanceOverlap) -> FloatArray:

@@ -90,3 +90,37 @@ def test_the_confidence_on_a_closed_gap_is_the_one_of_the_boundary():
     closing = InferenceConfig(close_boundaries=BoundaryClosing(class_index=1, smoothing_voxel=0.0, depth=0.2))
     closed = answer(_wall_with_a_gap(), source=same, target=same, inference=closing, with_probabilities=False)
     assert closed.confidence[4, 4] == pytest.approx(1 / (1 + np.exp(0.5)), abs=1e-6)
+
+
+@pytest.mark.parametrize("target", [grid((9, 9), (1.0, 1.0)), grid((12, 13), (0.8, 0.7))])
+@pytest.mark.parametrize("closing", [None, BoundaryClosing(class_index=1, smoothing_voxel=0.0, depth=0.2)])
+@pytest.mark.parametrize("temperature", [0.4, 2.5])
+def test_a_temperature_changes_probabilities_but_no_label(target, closing, temperature):
+    same = grid((9, 9), (1.0, 1.0))
+    logits = torch.randn(3, 9, 9, generator=torch.Generator().manual_seed(5)) * 3
+    plain, calibrated, without = (
+        answer(logits.clone(), source=same, target=target, inference=settings, with_probabilities=keep)
+        for settings, keep in (
+            (InferenceConfig(close_boundaries=closing), True),
+            (InferenceConfig(close_boundaries=closing, temperature=temperature), True),
+            (InferenceConfig(close_boundaries=closing, temperature=temperature), False),
+        )
+    )
+    assert np.array_equal(calibrated.class_indices, plain.class_indices)
+    assert np.array_equal(without.class_indices, plain.class_indices)
+    assert calibrated.probabilities.sum(0) == pytest.approx(1, abs=1e-5)
+    assert calibrated.probabilities.dtype == calibrated.confidence.dtype == np.float32
+    assert np.abs(calibrated.probabilities - plain.probabilities).max() > 0.05
+    assert np.array_equal(without.confidence, calibrated.confidence)
+    assert without.probabilities is None
+    chosen = np.take_along_axis(calibrated.probabilities, plain.class_indices[np.newaxis].astype(int), axis=0)[0]
+    assert np.array_equal(calibrated.confidence, chosen)
+
+
+def test_without_interpolation_a_temperature_divides_the_logits():
+    same = grid((9, 9), (1.0, 1.0))
+    logits = torch.randn(3, 9, 9, generator=torch.Generator().manual_seed(6)) * 3
+    found = answer(
+        logits.clone(), source=same, target=same, inference=InferenceConfig(temperature=2.0), with_probabilities=True
+    )
+    assert found.probabilities == pytest.approx(torch.softmax(logits / 2, 0).numpy(), abs=1e-6)

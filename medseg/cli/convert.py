@@ -21,7 +21,7 @@ def convert(
     source: Annotated[
         Path | None, typer.Option(help="DICOM series a mask belongs to; needed for .dcm and for structure sets.")
     ] = None,
-    as_: Annotated[str, typer.Option("--as", help="What a mask in .dcm becomes: seg or rtstruct.")] = "seg",
+    as_: Annotated[str, typer.Option("--as", help="What a mask in .dcm becomes: seg, rtstruct or sr.")] = "seg",
     series: Annotated[
         str | None, typer.Option(metavar="UID", help="Which volume of a DICOM folder; `medseg info` lists them.")
     ] = None,
@@ -29,13 +29,17 @@ def convert(
     allow: Annotated[
         list[str] | None, typer.Option(metavar="CODE", help="Take an image in spite of this refusal; may be repeated.")
     ] = None,
+    segment: Annotated[
+        list[int] | None, typer.Option(metavar="NUMBER", help="Segment or region to read; may be repeated.")
+    ] = None,
     straighten: Annotated[
         bool, typer.Option("--straighten", help="Resample a tilted volume onto a grid of right angles.")
     ] = False,
 ) -> None:
     """Convert an image or a mask to another format; every voxel keeps its place in the world.
 
-    A mask becomes a DICOM segmentation (or structure set) of the series it belongs to.
+    A mask becomes a DICOM segmentation (or structure set, or a measurement report with its segmentation beside it) of
+    the series it belongs to.
 
     Example: [bold]medseg convert CT_FOLDER ct.nii.gz[/bold]
 
@@ -51,6 +55,7 @@ def convert(
         series_uid=series,
         allow=tuple(allow or ()),
         dicom_object=as_,
+        segments=tuple(segment or ()),
         straighten=straighten,
     )
     item = convert_file(path, output, options)

@@ -7,7 +7,7 @@ from medseg.errors import InputError
 MASK_FORMATS = ("nii.gz", "nii", "tif", "png", "ome.zarr", "dcm")
 """Formats that masks can be written in, by their suffix; "dcm" is a DICOM segmentation, for DICOM images only."""
 
-_LIKE_THE_IMAGE = {"png": "png", "tiff": "tif"}
+_LIKE_THE_IMAGE = {"png": "png", "tiff": "tif", "ome-zarr": "ome.zarr"}
 
 
 def mask_format(wanted: str | None, *, image_format: str) -> str:

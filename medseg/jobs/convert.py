@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from medseg.errors import InputError
 from medseg.images import Image, LabelMap
-from medseg.images.spatial import straighten
+from medseg.images.spatial import resample_to, straighten
 from medseg.io import read_image, read_label_map, write_image, write_label_map
 from medseg.io.dicom.kinds import ObjectKind, kind_of
 from medseg.io.dicom.signature import DICOM_SUFFIXES
 
-OBJECTS = ("seg", "rtstruct")
-"""DICOM objects that a mask can become."""
+OBJECTS = ("seg", "rtstruct", "sr")
+"""DICOM objects that a mask can become: segmentation, structure set, measurement report with its segmentation."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ class ConvertOptions:
         axes: as in `medseg.io.read_image`.
         series_uid: as in `medseg.io.read_image`.
         allow: as in `medseg.io.read_image`.
-        dicom_object: "seg" or "rtstruct", what a ".dcm" target becomes.
+        dicom_object: one of `OBJECTS`, what a ".dcm" target becomes.
+        segments: numbers of the segments or regions to read, all where absent; of overlapping regions of a structure
+            set the earlier one wins.
         straighten: resample a tilted volume onto a grid of right angles.
     """
 
@@ -38,6 +40,7 @@ class ConvertOptions:
     series_uid: str | None = None
     allow: Collection[str] = field(default_factory=tuple)
     dicom_object: str = "seg"
+    segments: Sequence[int] = ()
     straighten: bool = False
 
 
@@ -87,10 +90,13 @@ def _read(path: Path, target: Path, options: ConvertOptions) -> Image | LabelMap
     from medseg.io.dicom.segmentation_reader import read_segmentation
 
     kind = kind_of(path)
+    chosen = options.segments or None
     if kind is ObjectKind.SEGMENTATION:
-        return read_segmentation(path, source=None if options.source is None else _source(path, options))
+        source = None if options.source is None else _source(path, options)
+        return read_segmentation(path, source=source, segments=chosen)
     if kind is ObjectKind.STRUCTURE_SET:
-        return read_rtstruct(path, source=_source(path, options))
+        source = _source(path, options)
+        return read_rtstruct(path, source=source, rois=chosen, priority=options.segments, allow=options.allow)
     if options.labels or _is_dicom(target):
         return read_label_map(path, axes=options.axes)
     return read_image(path, axes=options.axes, series_uid=options.series_uid, allow=options.allow)
@@ -99,10 +105,14 @@ def _read(path: Path, target: Path, options: ConvertOptions) -> Image | LabelMap
 def _write_object(label_map: LabelMap, target: Path, options: ConvertOptions) -> None:
     from medseg.io.dicom.rtstruct import write_rtstruct
     from medseg.io.dicom.segmentation import write_segmentation
+    from medseg.jobs.measurement_report import write_measurement_report
 
     source = _source(target, options)
     if options.dicom_object == "rtstruct":
         write_rtstruct(label_map, target, source=source)
+    elif options.dicom_object == "sr":
+        segmentation = target.with_name(f"{target.stem}.seg{target.suffix}")
+        write_measurement_report(resample_to(label_map, source.grid), target, source=source, segmentation=segmentation)
     else:
         write_segmentation(label_map, target, source=source)
 

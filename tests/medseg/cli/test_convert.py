@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 from support.ramp import ramp_error, ramp_series, tilted
 
 import medseg
@@ -57,6 +58,19 @@ def test_a_mask_becomes_a_dicom_object_and_comes_back(medseg_command, series, ma
     assert sorted(np.unique(after.array)) == [0, 1, 2]
 
 
+def test_a_mask_becomes_a_measurement_report_with_its_segmentation(medseg_command, series, mask, tmp_path):
+    assert medseg_command("convert", mask, tmp_path / "sr.dcm", "--as", "sr", "--source", series).code == 0
+    assert dcmread(tmp_path / "sr.dcm").Modality == "SR"
+    assert dcmread(tmp_path / "sr.seg.dcm").Modality == "SEG"
+
+
+def test_one_region_of_a_structure_set_is_chosen_by_its_number(medseg_command, series, mask, tmp_path):
+    target, back = tmp_path / "rt.dcm", tmp_path / "back.nii.gz"
+    assert medseg_command("convert", mask, target, "--as", "rtstruct", "--source", series).code == 0
+    assert medseg_command("convert", target, back, "--source", series, "--segment", "2").code == 0
+    assert np.count_nonzero(medseg.read_label_map(back).array) == 1
+
+
 def test_a_mask_without_its_series_cannot_become_a_dicom_object(medseg_command, mask, tmp_path):
     outcome = medseg_command("convert", mask, tmp_path / "seg.dcm")
     assert outcome.code == 2
@@ -95,8 +109,6 @@ def test_masks_of_a_dicom_folder_are_predicted_as_segmentations(medseg_command, 
     outcome = medseg_command(*words)
     assert outcome.code == 0, outcome.err
     assert [path.name for path in (tmp_path / "masks").iterdir()] == ["ct.dcm"]
-    from pydicom import dcmread
-
     algorithm = dcmread(tmp_path / "masks" / "ct.dcm").SegmentSequence[0].SegmentationAlgorithmIdentificationSequence[0]
     assert algorithm.AlgorithmName == "ct-phantom-lesions"
     assert algorithm.AlgorithmVersion == "1.0.0"

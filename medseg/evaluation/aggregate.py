@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medseg.errors import InputError
-from medseg.evaluation.intervals import FEW_PATIENTS, draw_weights, percentile_interval, weighted_means
+from medseg.evaluation.intervals import FEW_PATIENTS, draw_weights, median, percentile_interval, weighted_means
 from medseg.evaluation.provenance import Provenance, medseg_version
 from medseg.evaluation.result import CaseScores, Evaluation, MeanScore, all_keys
 from medseg.evaluation.scheme import SCHEMES
@@ -112,7 +112,7 @@ def _mean(key: str, cases: Sequence[CaseScores], weights: Weights | None) -> Mea
         num_cases=defined.size,
         num_undefined=values.size - defined.size,
         num_infinite=int(np.count_nonzero(np.isinf(defined))),
-        median=float(np.quantile(defined, 0.5, method="averaged_inverted_cdf")) if defined.size else math.nan,
+        median=median(values),
         interval=None if weights is None or defined.size < 2 else percentile_interval(weighted_means(values, weights)),
     )
 

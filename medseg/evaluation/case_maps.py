@@ -132,6 +132,8 @@ def _read_lesions(
     note = ""
     if resample and confidence is None:
         prediction, note = pairing.brought_to(prediction, reference=reference, name=names[1])
+    if confidence is not None or int(prediction.array.max()) > 1:
+        note = " ".join(filter(None, (note, "Values of predictions are taken as confidences of lesions.")))
     _check(reference, prediction, names=names, numbers=numbers)
     return CaseMaps(pair.case_id, reference, prediction, pair.case_id, note=note, confidence=confidence)
 

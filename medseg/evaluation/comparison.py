@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from medseg.errors import InputError
-from medseg.evaluation.intervals import Interval, draw_weights, percentile_interval, weighted_means
+from medseg.evaluation.intervals import Interval, draw_weights, median, percentile_interval, weighted_means
 
 if TYPE_CHECKING:
     from medseg.evaluation.result import Evaluation
@@ -113,9 +113,7 @@ def _paired(pairs: list[tuple[str, float, float]], *, replicates: int, rng: np.r
     differences = differences[~np.isnan(differences)]
     return PairedScore(
         mean_difference=_mean(differences),
-        median_difference=float(np.quantile(differences, 0.5, method="averaged_inverted_cdf"))
-        if differences.size
-        else math.nan,
+        median_difference=median(differences),
         interval=_interval(differences, replicates=replicates, rng=rng),
         num_patients=int(differences.size),
         num_cases=len(defined),

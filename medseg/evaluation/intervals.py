@@ -8,6 +8,7 @@ Davison and Hinkley 1997, doi 10.1017/CBO9780511802843, section 3.8). With few p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -55,5 +56,14 @@ def percentile_interval(values: ArrayLike) -> Interval | None:
     if not defined.size:
         return None
     # Without interpolation: between a number and infinity there is nothing.
-    low, high = (float(np.quantile(defined, tail, method="inverted_cdf")) for tail in _TAILS)
+    low, high = (float(defined[max(0, math.ceil(tail * defined.size) - 1)]) for tail in _TAILS)
     return low, high
+
+
+def median(values: ArrayLike) -> float:
+    """The median of the defined values, infinite ones included; nan where there is none."""
+    array = np.asarray(values, dtype=np.float64)
+    ordered = np.sort(array[~np.isnan(array)])
+    if not ordered.size:
+        return math.nan
+    return float((ordered[(ordered.size - 1) // 2] + ordered[ordered.size // 2]) / 2)

@@ -73,7 +73,7 @@ def score_lesions(
 
     Args:
         reference: every value but 0 is lesion; parts that touch are one lesion.
-        prediction: the same of the prediction.
+        prediction: the same of the prediction; its value is the confidence, 1 all over in a mask.
         case_id: the case.
         names: of reference and prediction.
         options: how maps are scored.
@@ -88,7 +88,7 @@ def score_lesions(
         message = f"{names[1]}: expected confidences of shape {reference.array.shape}, got {confidence.shape}."
         raise GeometryError(message)
     mask = prediction.array > 0
-    candidates = lesion_candidates(mask if confidence is None else confidence)
+    candidates = lesion_candidates(prediction.array if confidence is None else confidence)
     lesions = reference.array > 0
     has_volume = reference.array.ndim == 3 and reference.metadata.spacing_is_known
     volume = reference.grid.voxel_volume_mm3 if has_volume else None

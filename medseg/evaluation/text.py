@@ -23,6 +23,7 @@ _CASE_COLUMNS = 6
 
 
 _LINE_LENGTH = 110
+_SMALLEST_P = 0.0001
 _FORMATS = {"ml": "{:+.3f}", "mm": "{:.3f}"}
 _USUAL_MEAN = MetricDefinition.over_cases
 
@@ -139,11 +140,15 @@ def comparison_rows(comparison: Comparison) -> list[tuple[str, ...]]:
                 interval_text(score.interval, unit=unit),
                 str(score.num_patients),
                 unpaired,
-                number_text(score.p_wilcoxon),
-                number_text(score.p_permutation),
+                _p_text(score.p_wilcoxon),
+                _p_text(score.p_permutation),
             )
         )
     return rows
+
+
+def _p_text(value: float) -> str:
+    return "< 0.0001" if value < _SMALLEST_P else number_text(value)
 
 
 COMPARISON_HEADINGS = (

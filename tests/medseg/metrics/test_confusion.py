@@ -93,3 +93,22 @@ def test_number_types_and_memory_order_do_not_matter(dtype, class_values):
     slow = [[int(((reference == one) & (prediction == other)).sum()) for other in range(3)] for one in range(3)]
     assert plain.counts[:3, :3].tolist() == slow
     assert plain.counts.sum() == reference.size
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_long_runs_are_counted_voxel_by_voxel(seed):
+    # Seams fall anywhere, for the runs' lengths are no multiples of eight.
+    rng = np.random.default_rng(seed)
+    maps = [np.repeat(rng.integers(0, 5, 40), rng.integers(20, 90, 40))[:800].astype(np.uint8) for _ in range(2)]
+    expected = np.zeros((5, 5), dtype=np.int64)
+    for row, column in zip(*maps, strict=True):
+        expected[row, column] += 1
+    table = confusion_table(reference=maps[0], prediction=maps[1], class_values=range(5))
+    np.testing.assert_array_equal(table.counts, expected)
+
+
+def test_a_strange_value_in_a_long_run_is_refused():
+    run = np.zeros(800, dtype=np.uint8)
+    run[400:480] = 7
+    with pytest.raises(LabelError, match="prediction: label values 7 are not in the class table"):
+        confusion_table(reference=np.zeros_like(run), prediction=run, class_values=range(5))

@@ -90,6 +90,8 @@ class TrainingConfig(Config):
     num_workers: NonNegativeInt = 0
     """Processes that prepare patches; the same patches come out whatever their number."""
     preview_every_epochs: PositiveInt = 2
+    calibrate: bool = False
+    """In the end, fit the package's temperature on the validation cases (`inference.temperature`)."""
     monitor: str = "mean_dice"
     """Validation score, a key of the evaluation's summary, higher is better, that chooses the best checkpoint."""
 

@@ -1,5 +1,6 @@
 """Trained models: their packages, finding and loading them, and running them over whole images."""
 
+from medseg.inference.calibration import TemperatureFit, fit_model_temperature
 from medseg.inference.card import model_card
 from medseg.inference.device import available_devices, choose_device, choose_precision
 from medseg.inference.installed import find_model, installed_models
@@ -30,11 +31,13 @@ __all__ = [
     "Prediction",
     "Predictor",
     "Scores",
+    "TemperatureFit",
     "TrainingRecord",
     "available_devices",
     "choose_device",
     "choose_precision",
     "find_model",
+    "fit_model_temperature",
     "installed_models",
     "label_entries",
     "load_model",

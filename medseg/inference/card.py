@@ -93,9 +93,14 @@ def _training(manifest: PackageManifest) -> list[str]:
 
 
 def _scores(manifest: PackageManifest) -> list[str]:
-    scores = manifest.scores
+    scores, temperature = manifest.scores, manifest.inference.temperature
+    calibration = (
+        "Its probabilities are not calibrated."
+        if temperature == 1
+        else f"Its probabilities are calibrated on validation cases (temperature {temperature:.3g})."
+    )
     if not scores.summary:
-        return ["No scores are stored with this model."]
+        return ["No scores are stored with this model.", calibration]
     rows = [
         f"| {name} | {'undefined' if value is None else f'{value:.4f}'} |" for name, value in scores.summary.items()
     ]
@@ -106,6 +111,8 @@ def _scores(manifest: PackageManifest) -> list[str]:
         "| score | value |",
         "|---|---|",
         *rows,
+        "",
+        calibration,
     ]
 
 

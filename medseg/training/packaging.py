@@ -14,6 +14,7 @@ from medseg.config import TrainingRecipe
 from medseg.datasets.case import Dataset, Splits
 from medseg.files import write_text_atomically
 from medseg.images import Image, LabelMap
+from medseg.inference.calibration import fit_model_temperature
 from medseg.inference.manifest import PackageManifest, Scores, TrainingRecord
 from medseg.inference.package import write_package
 from medseg.inference.predictor import load_model
@@ -74,6 +75,9 @@ def finish_run(
     network.load_state_dict(best.network)
     manifest = manifest.replace(training=manifest.training.replace(steps=best.state.step))
     write_package(run.folder.package, network=network, manifest=manifest)
+    if run.recipe.training.calibrate:
+        manifest = _calibrated(run, manifest)
+        write_package(run.folder.package, network=network, manifest=manifest)
     result = run.validation.score(load_model(run.folder.package, device=str(run.device)))
     pictures = _write_predictions(run, result, write_overlay)
     scores = Scores(
@@ -83,6 +87,13 @@ def finish_run(
     )
     write_package(run.folder.package, network=network, manifest=manifest.replace(scores=scores), pictures=pictures[:2])
     write_text_atomically(run.folder.metrics, result.evaluation.to_json())
+
+
+def _calibrated(run: Run, manifest: PackageManifest) -> PackageManifest:
+    """The manifest with a temperature that is fitted on the validation cases."""
+    predictor = load_model(run.folder.package, device=str(run.device))
+    fit = fit_model_temperature(predictor, ((case.image, case.reference) for case in run.validation.cases))
+    return manifest.replace(inference=manifest.inference.replace(temperature=fit.temperature))
 
 
 def _write_predictions(run: Run, result: ValidationResult, write_overlay: WriteOverlay | None) -> list[Path]:

@@ -200,3 +200,17 @@ def test_the_original_unet_of_valid_convolutions_trains_with_deep_supervision_of
     recipe = TrainingRecipe.model_validate(settings)
     run = fit(recipe, data_dir=cells_dir, run_dir=tmp_path / "run", device="cpu", quiet=True)
     assert tifffile.imread(run / "validation" / "validation_000.tif").shape == (64, 64)
+
+
+def test_a_recipe_that_asks_for_it_gets_a_calibrated_package_with_the_same_masks(
+    finished, tmp_path, cells_dir, tiny_recipe
+):
+    run = tmp_path / "run"
+    fit(tiny_recipe(calibrate=True), data_dir=cells_dir, run_dir=run, device="cpu", quiet=True)
+    calibrated, plain = load_model(run / "best", device="cpu"), load_model(finished / "best", device="cpu")
+    assert plain.manifest.inference.temperature == 1
+    assert calibrated.manifest.inference.temperature != 1
+    assert calibrated.manifest.weights_sha256 == plain.manifest.weights_sha256
+    for case in ("validation_000", "validation_001"):
+        masks = [folder / "validation" / f"{case}.tif" for folder in (run, finished)]
+        assert (tifffile.imread(masks[0]) == tifffile.imread(masks[1])).all()

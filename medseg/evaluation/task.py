@@ -43,11 +43,13 @@ class TaskView:
         main_score: key by which cases are ranked.
         columns: keys of the scores shown beside each case, as far as they are there.
         counted: what TP, FP and FN count.
+        over: what the values over the set rest on, in the singular.
     """
 
     main_score: str
     columns: tuple[str, ...]
     counted: str = "voxels of a class"
+    over: str = "case"
 
 
 TASK_VIEWS: Mapping[str, TaskView] = MappingProxyType(
@@ -62,7 +64,9 @@ TASK_VIEWS: Mapping[str, TaskView] = MappingProxyType(
         Task.LESIONS.value: TaskView(
             "lesion_f1", ("lesion_f1", "lesion_recall", "lesion_precision", "mean_dice"), "lesions or voxels"
         ),
-        Task.CTC.value: TaskView("ctc_seg", ("ctc_seg", "ctc_det", "ctc_tra", "ctc_op_csb", "ctc_op_ctb"), "objects"),
+        Task.CTC.value: TaskView(
+            "ctc_seg", ("ctc_seg", "ctc_det", "ctc_tra", "ctc_op_csb", "ctc_op_ctb"), "objects", "sequence"
+        ),
     }
 )
 """By the name of the task."""

@@ -165,7 +165,9 @@ COMPARISON_HEADINGS = (
 
 def score_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
     """Headings, then one row a score with its counts; columns in which nothing stands are left out."""
-    rows = [("score", "value", "95 % interval", "median", "unit", "cases", "undefined", "infinite", "all voxels")]
+    several_units = any(definition_of(key).unit != "1" for key in evaluation.means)
+    over = f"{TASK_VIEWS[evaluation.task].over}s"
+    rows = [("score", "value", "95 % interval", "median", "unit", over, "undefined", "infinite", "all voxels")]
     for key, mean in evaluation.means.items():
         unit = definition_of(key).unit
         pooled = evaluation.pooled.get(key)
@@ -174,8 +176,8 @@ def score_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
                 score_name(key),
                 number_text(mean.value, unit=unit),
                 interval_text(mean.interval, unit=unit),
-                number_text(mean.median, unit=unit) if len(evaluation.cases) > 1 else "",
-                unit,
+                number_text(mean.median, unit=unit) if mean.num_cases > 1 else "",
+                unit if several_units else "",
                 str(mean.num_cases),
                 str(mean.num_undefined) if mean.num_undefined else "",
                 str(mean.num_infinite) if mean.num_infinite else "",

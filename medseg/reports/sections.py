@@ -32,7 +32,7 @@ def score_cards(evaluation: Evaluation) -> list[Card]:
     result = []
     for key in keys[:_MOST_CARDS]:
         mean = evaluation.means[key]
-        note = f"{mean.num_cases} case{'s' if mean.num_cases != 1 else ''}"
+        note = f"{mean.num_cases} {TASK_VIEWS[evaluation.task].over}{'s' if mean.num_cases != 1 else ''}"
         if mean.interval is not None:
             note = f"95 %: {interval_text(mean.interval, unit=definition_of(key).unit)}; {note}"
         if mean.num_undefined:

@@ -17,9 +17,10 @@ from medseg.evaluation.text import (
     score_rows,
 )
 from medseg.metrics import definition_of
-from medseg.reports.document import escape, table
+from medseg.reports.document import escape, fold, table
 
 _CASE_CHIPS = 4
+_OPEN_ROWS = 20
 
 
 def scores_table(evaluation: Evaluation) -> str:
@@ -40,10 +41,13 @@ def comparison_table(comparison: Comparison) -> str:
 
 
 def cases_table(evaluation: Evaluation) -> str:
-    """The cases, worst first."""
+    """The cases, worst first; all but the first ones are folded away."""
     keys = case_columns(evaluation)
+    headings = ("Case", *(score_heading(key) for key in keys))
     rows = [(case.case_id, *(_value(case, key) for key in keys)) for case in evaluation.worst_first()]
-    return table(("Case", *(score_heading(key) for key in keys)), rows)
+    rest = rows[_OPEN_ROWS:]
+    folded = fold(f"{len(rest)} more cases", table(headings, rest)) if rest else ""
+    return table(headings, rows[:_OPEN_ROWS]) + folded
 
 
 def case_chips(evaluation: Evaluation, case: CaseScores) -> str:

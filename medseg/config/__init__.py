@@ -1,6 +1,7 @@
 """Settings, checked when they are read and frozen afterwards."""
 
 from medseg.config.base import Config, parse_config, read_yaml
+from medseg.config.postprocessing import FillHoles, LargestComponent, PostprocessingStep, RemoveSmall
 from medseg.config.recipe import (
     BoundaryClosing,
     DataConfig,
@@ -29,10 +30,14 @@ __all__ = [
     "Config",
     "DataConfig",
     "EvaluationConfig",
+    "FillHoles",
     "InferenceConfig",
+    "LargestComponent",
     "LossConfig",
     "ModelConfig",
     "PercentileIntensity",
+    "PostprocessingStep",
+    "RemoveSmall",
     "StandardIntensity",
     "TrainingConfig",
     "TrainingRecipe",

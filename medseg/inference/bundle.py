@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from medseg.config import TransformsConfig, parse_config
 from medseg.images import Image, LabelMap
 from medseg.inference.device import choose_precision
+from medseg.inference.finished_mask import finished
 from medseg.inference.package import read_manifest
 from medseg.inference.restore import answer, grid_of, label_values
 from medseg.inference.sliding_window import sliding_window_logits
@@ -112,8 +113,9 @@ class ToLabelMapd(MapTransform):
                 inference=self.inference,
                 with_probabilities=False,
             )
+            mask = finished(restored, self.inference.postprocessing).class_indices
             sample[key] = LabelMap(
-                array=label_values(restored.class_indices, self.labels),
+                array=label_values(mask, self.labels),
                 affine=image.affine,
                 axes=image.axes[1:],
                 labels=self.labels,

@@ -14,6 +14,7 @@ from medseg.errors import GeometryError
 from medseg.geometry import Affine, Grid, WorldFrame
 from medseg.images import Image, LabelMap, LabelTable
 from medseg.inference.device import Precision, choose_device, choose_precision
+from medseg.inference.finished_mask import finished, needs_probabilities
 from medseg.inference.input_contract import doubts, fit_channels, in_contract_axes, seen_spacing_mm
 from medseg.inference.installed import find_model
 from medseg.inference.manifest import PackageManifest
@@ -109,7 +110,8 @@ class Predictor:
             ModelPackageError: the network answers with NaN or at the wrong size.
             Cancelled: `cancelled` said so.
         """
-        call = _Call(with_probabilities, progress, cancelled)
+        steps = self.manifest.inference.postprocessing
+        call = _Call(with_probabilities or needs_probabilities(steps), progress, cancelled)
         contract = self.manifest.input
         plain, notes = fit_channels(image, contract)
         slice_axis = self._slice_axis(plain)
@@ -118,7 +120,10 @@ class Predictor:
         else:
             example, restored = _slice(plain, slice_axis, 0), self._predict_slices(plain, slice_axis, call)
         notes += doubts(plain, contract, spacing_mm=seen_spacing_mm(example, contract))
-        return self._finish(plain, restored, notes=notes)
+        answered = finished(restored, steps)
+        return self._finish(
+            plain, answered if with_probabilities else replace(answered, probabilities=None), notes=notes
+        )
 
     def logits(self, image: Image) -> tuple[torch.Tensor, Grid]:
         """Logits (K, *spatial), float32, on the network's grid, and that grid.

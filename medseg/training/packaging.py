@@ -22,6 +22,7 @@ from medseg.io import write_label_map
 from medseg.models import SegmentationNetwork
 from medseg.training.checkpoints import load_checkpoint
 from medseg.training.fingerprint import Fingerprint, input_contract
+from medseg.training.postprocessing_choice import with_chosen_steps
 from medseg.training.previews import WriteOverlay
 from medseg.training.run import Run
 from medseg.training.run_folder import recipe_values
@@ -79,6 +80,10 @@ def finish_run(
         manifest = _calibrated(run, manifest)
         write_package(run.folder.package, network=network, manifest=manifest)
     result = run.validation.score(load_model(run.folder.package, device=str(run.device)))
+    if run.recipe.evaluation.choose_postprocessing:
+        manifest = with_chosen_steps(manifest, cases=run.validation.cases, predictions=result.predictions)
+        write_package(run.folder.package, network=network, manifest=manifest)
+        result = run.validation.score(load_model(run.folder.package, device=str(run.device)))
     pictures = _write_predictions(run, result, write_overlay)
     scores = Scores(
         summary={key: None if math.isnan(value) else value for key, value in result.evaluation.summary.items()},

@@ -79,10 +79,10 @@ def dynamic_lesion_candidates(
 ) -> LesionCandidates:
     """Candidates around the highest peaks, each with a threshold of its own: its peak divided by `ratio`.
 
-    The highest voxel left starts a candidate, which takes the component above the threshold around it; then the next.
-    A faint lesion so keeps its extent and a bright one its border, which no fixed threshold gives. A component that
-    touches an earlier candidate is the flank of that one and is dropped. After the dynamic thresholds of Bosma 2023
-    (doi 10.1148/ryai.230031).
+    The highest peak (voxel without a higher neighbour) left starts a candidate, which takes the component above the
+    threshold around it; then the next. A faint lesion so keeps its extent and a bright one its border, which no fixed
+    threshold gives. A component that touches an earlier candidate is the flank of that one and is dropped. After the
+    dynamic thresholds of Bosma 2023 (doi 10.1148/ryai.230031).
 
     Args:
         probability: (*spatial) probability of lesion, 0 to 1.
@@ -98,23 +98,41 @@ def dynamic_lesion_candidates(
     if not (ratio > _WIDEST_RATIO and min_confidence > 0):
         message = f"expected a ratio above 1 and a min_confidence above 0, got {ratio} and {min_confidence}."
         raise InputError(message)
-    left = np.array(probability, dtype=np.float64)
-    labels = np.zeros(left.shape, dtype=np.int32)
-    confidences: list[float] = []
+    labels = np.zeros(probability.shape, dtype=np.int32)
+    box = _box_of(probability >= min_confidence / ratio)
+    left, taken = np.array(probability[box]), labels[box]
     neighbours = np.ones((3,) * left.ndim, dtype=np.bool_)
-    while left.size and len(confidences) < max_candidates:
-        place = np.unravel_index(int(left.argmax()), left.shape)
-        peak = float(left[place])
-        if peak < min_confidence:
+    confidences: list[float] = []
+    for place in _peaks(left, at_least=min_confidence):
+        peak = left[place]
+        if len(confidences) >= max_candidates:
             break
+        if peak == 0:  # in an earlier component
+            continue
         components = label_lesions(left > peak / ratio)
         component = components == components[place]
-        left[component] = 0.0
-        touches = bool(labels[ndimage.binary_dilation(component, neighbours)].any())
+        left[component] = 0
+        touches = bool(taken[ndimage.binary_dilation(component, neighbours)].any())
         if not touches and int(component.sum()) >= min_voxels:
-            confidences.append(peak)
-            labels[component] = len(confidences)
+            confidences.append(float(peak))
+            taken[component] = len(confidences)
     return LesionCandidates(labels, np.array(confidences, dtype=np.float64))
+
+
+def _box_of(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """The smallest box that holds all of a mask; an empty one where there is nothing."""
+    boxes = ndimage.find_objects(mask.view(np.uint8)) if mask.size else []
+    return boxes[0] if boxes else (slice(0, 0),) * mask.ndim
+
+
+def _peaks(values: NDArray[np.floating], *, at_least: float) -> list[tuple[int, ...]]:
+    """Places of voxels without a higher neighbour, the highest first; of equal ones the first in the array."""
+    if values.size == 0:
+        return []
+    is_peak = (values == ndimage.maximum_filter(values, size=3)) & (values >= at_least)
+    places = np.argwhere(is_peak)
+    order = np.argsort(-values[is_peak], kind="stable")
+    return [tuple(place) for place in places[order].tolist()]
 
 
 def _maxima(values: NDArray[np.number | np.bool_], labels: NDArray[np.int32], count: int) -> NDArray[np.float64]:

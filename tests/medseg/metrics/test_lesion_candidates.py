@@ -58,6 +58,14 @@ def test_no_more_candidates_are_taken_than_asked_for():
     assert found.confidences.tolist() == [0.9, 0.7]
 
 
+def test_noise_ends_soon():
+    # Nearly all of it is above its highest value / 2.5, and hangs together; hardly a peak is left.
+    noise = np.random.default_rng(0).random((30, 60, 60), dtype=np.float32)
+    found = dynamic_lesion_candidates(noise)
+    assert found.confidences[0] == noise.max()
+    assert (found.labels == 1).mean() == pytest.approx(0.6, abs=0.02)
+
+
 @pytest.mark.parametrize("values", [[-1.0, 0.5], [np.nan, 0.5], [np.inf, 0.5]])
 def test_logits_and_nan_are_refused(values):
     with pytest.raises(InputError, match=r"lesion map: expected finite values of 0 or more, got .* Give no logits"):

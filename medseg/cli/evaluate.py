@@ -47,8 +47,8 @@ def evaluate(
     Example: [bold]medseg evaluate --prediction masks/ --reference truth/ --report scores.html[/bold]
     """
     from medseg.evaluation import ScoringOptions
+    from medseg.evaluation.job import EvaluationJob
     from medseg.files import write_text_atomically
-    from medseg.jobs.evaluate import EvaluationJob
 
     if images is not None and report is None:
         message = "--images: the images are shown in the report. Give --report FILE as well."

@@ -1,10 +1,9 @@
-"""An evaluation from files to its report, with a comparison where asked for and pictures of the worst cases."""
+"""The report of an evaluation, with a picture of each of the worst cases."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,17 +11,13 @@ from medseg.errors import InputError
 from medseg.evaluation import (
     CaseMaps,
     Evaluation,
-    ScoringOptions,
     Task,
     case_maps,
-    compare,
-    evaluate,
     files_by_case,
     find_pairs,
 )
 from medseg.evaluation.ctc_evaluation import frame_maps
 from medseg.evaluation.drawing import drawn
-from medseg.evaluation.tables import read_labels, read_patients
 from medseg.images import Image
 from medseg.io import read_image
 from medseg.io.slices import slice_of
@@ -30,59 +25,6 @@ from medseg.reports import write_evaluation_report, write_overlay
 
 MOST_PICTURES = 12
 """Cases with a picture, the worst ones; a page with hundreds would not open."""
-
-
-@dataclass(frozen=True)
-class EvaluationJob:
-    """What `medseg evaluate` is asked for.
-
-    Attributes:
-        prediction: mask, or folder of masks, to judge.
-        reference: the truth.
-        task: see `medseg.evaluation.evaluate`.
-        labels: CSV of the classes.
-        slices: slices of stacks.
-        patients: CSV of the cases' patients.
-        against: masks of another model for the same references.
-        options: how maps are scored.
-    """
-
-    prediction: Path
-    reference: Path
-    task: str = "semantic"
-    labels: Path | None = None
-    slices: str | None = None
-    patients: Path | None = None
-    against: Path | None = None
-    options: ScoringOptions = field(default_factory=ScoringOptions)
-
-    def run(self) -> Evaluation:
-        """The evaluation, with the comparison where there is another model.
-
-        Raises:
-            MedsegError: see `medseg.evaluation.evaluate` and `medseg.evaluation.compare`.
-        """
-        labels = None if self.labels is None else read_labels(self.labels)
-        patients = None if self.patients is None else read_patients(self.patients)
-        evaluations = [
-            evaluate(
-                prediction=prediction,
-                reference=self.reference,
-                task=self.task,
-                labels=labels,
-                slices=self.slices,
-                patients=patients,
-                options=self.options,
-            )
-            for prediction in (self.prediction, self.against)
-            if prediction is not None
-        ]
-        if self.against is None:
-            return evaluations[0]
-        comparison = compare(
-            *evaluations, name=str(self.against), replicates=self.options.replicates, seed=self.options.seed
-        )
-        return replace(evaluations[0], comparison=comparison)
 
 
 def report_evaluation(

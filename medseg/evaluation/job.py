@@ -1,0 +1,65 @@
+"""An evaluation from files, with a comparison where another model is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from medseg.evaluation.comparison import compare
+from medseg.evaluation.evaluate import evaluate
+from medseg.evaluation.options import ScoringOptions
+from medseg.evaluation.result import Evaluation
+from medseg.evaluation.tables import read_labels, read_patients
+
+
+@dataclass(frozen=True)
+class EvaluationJob:
+    """What `medseg evaluate` is asked for.
+
+    Attributes:
+        prediction: mask, or folder of masks, to judge.
+        reference: the truth.
+        task: see `medseg.evaluation.evaluate`.
+        labels: CSV of the classes.
+        slices: slices of stacks.
+        patients: CSV of the cases' patients.
+        against: masks of another model for the same references.
+        options: how maps are scored.
+    """
+
+    prediction: Path
+    reference: Path
+    task: str = "semantic"
+    labels: Path | None = None
+    slices: str | None = None
+    patients: Path | None = None
+    against: Path | None = None
+    options: ScoringOptions = field(default_factory=ScoringOptions)
+
+    def run(self) -> Evaluation:
+        """The evaluation, with the comparison where there is another model.
+
+        Raises:
+            MedsegError: see `medseg.evaluation.evaluate` and `medseg.evaluation.compare`.
+        """
+        labels = None if self.labels is None else read_labels(self.labels)
+        patients = None if self.patients is None else read_patients(self.patients)
+        evaluations = [
+            evaluate(
+                prediction=prediction,
+                reference=self.reference,
+                task=self.task,
+                labels=labels,
+                slices=self.slices,
+                patients=patients,
+                options=self.options,
+            )
+            for prediction in (self.prediction, self.against)
+            if prediction is not None
+        ]
+        if self.against is None:
+            return evaluations[0]
+        comparison = compare(
+            *evaluations, name=str(self.against), replicates=self.options.replicates, seed=self.options.seed
+        )
+        return replace(evaluations[0], comparison=comparison)

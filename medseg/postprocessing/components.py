@@ -7,6 +7,7 @@ on pictures of True and False cc3d 3.29 parts what is connected by corners, or f
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 import cc3d
 import numpy as np
@@ -33,7 +34,7 @@ class Connectivity(StrEnum):
         return Connectivity.FACES if self is Connectivity.CORNERS else Connectivity.CORNERS
 
 
-_NUM_NEIGHBOURS_3D = {Connectivity.FACES: 6, Connectivity.CORNERS: 26}
+_NUM_NEIGHBOURS_3D: dict[Connectivity, Literal[6, 26]] = {Connectivity.FACES: 6, Connectivity.CORNERS: 26}
 
 
 def label_components(
@@ -61,7 +62,7 @@ def label_components(
     labels, count = cc3d.connected_components(
         binary, connectivity=_NUM_NEIGHBOURS_3D[connectivity], binary_image=True, out_dtype=np.uint32, return_N=True
     )
-    return labels, int(count)
+    return labels.astype(np.uint32, copy=False), int(count)
 
 
 def voxels_per_label(labels: NDArray[np.integer], *, count: int) -> NDArray[np.int64]:

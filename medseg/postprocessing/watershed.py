@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import edt
 import numpy as np
@@ -12,6 +13,8 @@ from skimage.segmentation import watershed
 
 from medseg.errors import GeometryError, InputError
 from medseg.postprocessing.components import Connectivity, bounding_box, label_components
+
+SeedNumber = TypeVar("SeedNumber", bound=np.integer)
 
 
 def distance_map(mask: NDArray[np.bool_], *, spacing_mm: Sequence[float]) -> NDArray[np.float32]:
@@ -37,9 +40,9 @@ def distance_map(mask: NDArray[np.bool_], *, spacing_mm: Sequence[float]) -> NDA
     binary = np.asarray(mask != 0)
     if binary.all():
         return np.full(mask.shape, np.inf, dtype=np.float32)
-    order = "F" if binary.flags.f_contiguous else "C"
     sizes = tuple(float(size) for size in spacing_mm)
-    return np.asarray(edt.edt(np.asarray(binary, order=order), anisotropy=sizes, black_border=False, parallel=1))
+    whole = binary if binary.flags.forc else np.ascontiguousarray(binary)
+    return np.asarray(edt.edt(whole, anisotropy=sizes, black_border=False, parallel=1))
 
 
 def peak_seeds(height: NDArray[np.floating], *, mask: NDArray[np.bool_], min_climb: float) -> NDArray[np.uint32]:
@@ -79,8 +82,8 @@ def peak_seeds(height: NDArray[np.floating], *, mask: NDArray[np.bool_], min_cli
 
 
 def seeded_watershed(
-    relief: NDArray[np.floating], *, seeds: NDArray[np.integer], mask: NDArray[np.bool_]
-) -> NDArray[np.integer]:
+    relief: NDArray[np.floating], *, seeds: NDArray[SeedNumber], mask: NDArray[np.bool_]
+) -> NDArray[SeedNumber]:
     """Seed number of the basin that each voxel of the mask belongs to, 0 outside and where no seed is connected.
 
     The relief is flooded from the seeds through faces (Meyer 1994, doi 10.1016/0165-1684(94)90060-4). Equal to

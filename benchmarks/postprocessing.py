@@ -1,6 +1,7 @@
 """Components, the largest component, and distance map with watershed, against cc3d, MONAI, scipy and scikit-image.
 
-Volumes of 200 x 512 x 512 voxels (the last one an eighth of it), process time on one thread, rounds interleaved; the answers are compared first.
+Volumes of 200 x 512 x 512 voxels (the last one an eighth of it), process time on one thread, rounds interleaved; the
+answers are compared first.
 Two masks for the watershed: round objects of which few touch, as cells in a culture, and one tissue in which all do.
 """
 

@@ -48,16 +48,17 @@ def predict(
 
     Example: [bold]medseg predict ct-phantom-lesions CT_FOLDER --output mask.dcm[/bold]
     """
-    from medseg.inference import load_model
+    from medseg.inference import find_model, load_model
     from medseg.io import read_image, write_image, write_label_map
 
+    folder = find_model(model)
     images = [image for entry in inputs for image in _images_of(entry, series=series, allow=allow or [])]
     targets = _targets(images, output, format_)
     _check_inputs_are_kept(images, [*targets, *filter(None, (probabilities, overlay))])
     if len(images) > 1 and (probabilities or overlay):
         message = f"--probabilities and --overlay take one input, got {len(images)}. Run them one by one."
         raise InputError(message)
-    predictor = load_model(model, device=device)
+    predictor = load_model(folder, device=device)
     for source, target in zip(images, targets, strict=True):
         image = read_image(source.path, axes=axes, series_uid=source.series_uid, allow=allow or ())
         prediction = _predict_with_progress(predictor, image, source.name, with_probabilities=probabilities is not None)

@@ -221,7 +221,6 @@ def _atomic(final: Path, writer: Writer) -> Iterator[Path]:
             raise type(error)(message) from error
 
 
-
 def _is_dicom_segmentation(path: Path) -> bool:
     if not path.is_file():
         return False

@@ -75,8 +75,10 @@ def voxels_per_label(labels: NDArray[np.integer], *, count: int) -> NDArray[np.i
     flat = labels.reshape(-1, order="F" if labels.flags.f_contiguous else "C")
     sizes = np.zeros(count + 1, dtype=np.int64)
     for start in range(0, flat.size, _CHUNK_VOXELS):
-        part = np.bincount(flat[start : start + _CHUNK_VOXELS])
+        chunk = flat[start : start + _CHUNK_VOXELS]
+        part = np.bincount(chunk[chunk != 0])  # most voxels are background: it is the rest
         sizes[: part.size] += part
+    sizes[0] = flat.size - sizes[1:].sum()
     return sizes
 
 

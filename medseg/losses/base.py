@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated
 
 import torch
@@ -14,6 +12,7 @@ from torch import Tensor, nn
 
 from medseg.config import Config
 from medseg.errors import ConfigError, GeometryError, InputError, LabelError
+from medseg.losses.voxel_batch import VoxelBatch
 
 NonNegative = Annotated[float, Field(ge=0)]
 
@@ -25,46 +24,6 @@ class LossOptions(Config):
     """How much each class counts, background first; only their ratios matter. Absent: all the same."""
     ignore_index: int | None = None
     """Target value of voxels that count for nothing, as if they were not there."""
-
-
-@dataclass(frozen=True)
-class VoxelBatch:
-    """Checked arguments of a loss.
-
-    Attributes:
-        logits: shape (N, K, *spatial), float32 or float64.
-        target: class indices, shape (N, *spatial); 0 where a voxel is ignored.
-        counted: false where a voxel is ignored, shape (N, *spatial); None where all count.
-        pixel_weights: shape (N, *spatial), or None.
-    """
-
-    logits: Tensor
-    target: Tensor
-    counted: Tensor | None
-    pixel_weights: Tensor | None
-
-    @cached_property
-    def log_probabilities(self) -> Tensor:
-        """Logarithm of the softmax of the logits, shape (N, K, *spatial)."""
-        return torch.log_softmax(self.logits, dim=1)
-
-    @cached_property
-    def log_probability_of_target(self) -> Tensor:
-        """Logarithm of the probability that each voxel's own class got, shape (N, *spatial)."""
-        return self.log_probabilities.gather(1, self.target.unsqueeze(1)).squeeze(1)
-
-    def voxel_weights(self, class_weights: Tensor | None) -> Tensor | None:
-        """What each voxel counts, shape (N, *spatial); None where all count the same."""
-        factors = [
-            None if class_weights is None else class_weights.to(self.logits.dtype)[self.target],
-            self.pixel_weights,
-            None if self.counted is None else self.counted.to(self.logits.dtype),
-        ]
-        weights: Tensor | None = None
-        for factor in factors:
-            if factor is not None:
-                weights = factor if weights is None else weights * factor
-        return weights
 
 
 class SegmentationLoss(nn.Module, ABC):
@@ -80,6 +39,7 @@ class SegmentationLoss(nn.Module, ABC):
         options: settings.
 
     Attributes:
+        batch_type: how softmax and sums over voxels are computed.
         class_weights: shape (K,), or None.
 
     Raises:
@@ -87,6 +47,7 @@ class SegmentationLoss(nn.Module, ABC):
     """
 
     takes_pixel_weights = True
+    batch_type: type[VoxelBatch] = VoxelBatch
     class_weights: Tensor | None
 
     def __init__(self, *, num_classes: int, options: LossOptions) -> None:
@@ -141,7 +102,7 @@ class SegmentationLoss(nn.Module, ABC):
         known = target if counted is None else torch.where(counted, target, 0)
         self._check_classes(known)
         weights = None if pixel_weights is None else pixel_weights.to(logits.dtype)
-        return self.compute(VoxelBatch(logits=logits, target=known.long(), counted=counted, pixel_weights=weights))
+        return self.compute(self.batch_type(logits=logits, target=known.long(), counted=counted, pixel_weights=weights))
 
     def _check(self, logits: Tensor, target: Tensor, pixel_weights: Tensor | None) -> None:
         if logits.ndim < 3 or logits.shape[1] != self.num_classes:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from medseg.errors import ConfigError
-from medseg.losses.base import NonNegative, SegmentationLoss, VoxelBatch
+from medseg.losses.base import NonNegative, SegmentationLoss
 from medseg.losses.cross_entropy import CrossEntropyLoss, CrossEntropyOptions, FocalLoss, FocalOptions
 from medseg.losses.overlap import DiceLoss, DiceOptions
+from medseg.losses.voxel_batch import VoxelBatch
 
 
 class DiceFocalOptions(DiceOptions, FocalOptions):
@@ -33,6 +34,7 @@ class _DicePlus(SegmentationLoss):
         if dice_weight + other_weight == 0:
             message = "loss.options: the weights of both parts are 0; at least one must be greater."
             raise ConfigError(message)
+        self.batch_type = dice.batch_type
         self.dice, self.dice_weight = dice, dice_weight
         self.other, self.other_weight = other, other_weight
 

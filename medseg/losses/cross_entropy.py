@@ -9,7 +9,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from medseg.losses.base import LossOptions, NonNegative, SegmentationLoss, VoxelBatch, weighted_mean
+from medseg.losses.base import LossOptions, NonNegative, SegmentationLoss, weighted_mean
+from medseg.losses.voxel_batch import VoxelBatch
 
 Share = Annotated[float, Field(ge=0, le=1)]
 

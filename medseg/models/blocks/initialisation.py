@@ -24,7 +24,7 @@ def initialise_he(network: nn.Module, *, generator: torch.Generator | None) -> N
     for layer in network.modules():
         if not isinstance(layer, _CONVOLUTIONS):
             continue
-        summed = layer.in_channels * math.prod(layer.kernel_size)
+        summed = layer.in_channels // layer.groups * math.prod(layer.kernel_size)
         if isinstance(layer, _TRANSPOSED):
             # Only every stride-th position of the kernel meets an input voxel.
             summed //= math.prod(layer.stride)

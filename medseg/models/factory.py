@@ -12,6 +12,9 @@ from medseg.config import Config
 from medseg.config.options import parse_options
 from medseg.errors import ConfigError
 from medseg.models.base import SegmentationNetwork
+from medseg.models.deconvnet import DeconvNet, DeconvNetOptions
+from medseg.models.fcn import FCN8s, FCN8sOptions, FCN16s, FCN16sOptions, FCN32s, FCN32sOptions
+from medseg.models.segnet import SegNet, SegNetOptions
 from medseg.models.unet import UNet, UNetOptions
 from medseg.models.unet_2015 import UNet2015, UNet2015Options
 from medseg.registry import look_up
@@ -52,7 +55,44 @@ class ModelDescription:
     options: type[Config]
 
 
+_FCN_CITATION = "Long 2015, doi 10.1109/CVPR.2015.7298965; Shelhamer 2017, doi 10.1109/TPAMI.2016.2572683"
+
 _MODELS: Mapping[str, ModelDescription] = {
+    "deconvnet": ModelDescription(
+        summary="VGG16 down to one vector and its mirror image of unpoolings and deconvolutions: fine shapes",
+        citation="Noh 2015, doi 10.1109/ICCV.2015.178",
+        spatial_dims=(2,),
+        network=DeconvNet,
+        options=DeconvNetOptions,
+    ),
+    "fcn_16s": ModelDescription(
+        summary="fully convolutional VGG16 with scores summed over strides 32 and 16",
+        citation=_FCN_CITATION,
+        spatial_dims=(2,),
+        network=FCN16s,
+        options=FCN16sOptions,
+    ),
+    "fcn_32s": ModelDescription(
+        summary="fully convolutional VGG16, scored at stride 32: the coarse beginning of the line",
+        citation=_FCN_CITATION,
+        spatial_dims=(2,),
+        network=FCN32s,
+        options=FCN32sOptions,
+    ),
+    "fcn_8s": ModelDescription(
+        summary="fully convolutional VGG16 with scores summed over strides 32, 16 and 8: the finest FCN",
+        citation=_FCN_CITATION,
+        spatial_dims=(2,),
+        network=FCN8s,
+        options=FCN8sOptions,
+    ),
+    "segnet": ModelDescription(
+        summary="VGG16 and its mirror image, which unpools to where the maxima were: sharp edges, little memory",
+        citation="Badrinarayanan 2017, doi 10.1109/TPAMI.2016.2644615",
+        spatial_dims=(2,),
+        network=SegNet,
+        options=SegNetOptions,
+    ),
     "unet": ModelDescription(
         summary="U-Net with padding and normalisation; plain or residual, with deep supervision if wanted",
         citation="Ronneberger 2015, doi 10.1007/978-3-319-24574-4_28; Cicek 2016, doi 10.1007/978-3-319-46723-8_49",

@@ -7,29 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from medseg.models.blocks.unpooling import PooledPositions, pool_with_positions
 from medseg.models.blocks.width import scale_width
 
 STAGE_WIDTHS = (64, 128, 256, 512, 512)
 STAGE_DEPTHS = (2, 2, 3, 3, 3)
 LAST_CONVOLUTIONS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3")
 POOLS = ("pool1", "pool2", "pool3", "pool4", "pool5")
-
-
-class PooledPositions(NamedTuple):
-    """What max-unpooling needs to undo a max-pooling.
-
-    Attributes:
-        indices: where each maximum was, as `torch.nn.functional.max_pool2d` counts.
-        size: spatial size before the pooling.
-    """
-
-    indices: Tensor
-    size: tuple[int, ...]
 
 
 class Pooling(NamedTuple):
@@ -119,9 +107,6 @@ class VGG16(nn.Module):
         current = images
         for stage, pool in zip(self.stages, self.pools, strict=True):
             current = stage(current)
-            size = tuple(current.shape[2:])
-            current, indices = F.max_pool2d(
-                current, pool.kernel_size, pool.stride, pool.padding, ceil_mode=pool.ceil_mode, return_indices=True
-            )
-            positions.append(PooledPositions(indices, size))
+            current, position = pool_with_positions(current, cast("nn.MaxPool2d", pool))
+            positions.append(position)
         return current, positions

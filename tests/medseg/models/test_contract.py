@@ -37,6 +37,17 @@ class NetworkCase:
 
 SMALL = {"width": 4, "depth": 3}
 CASES = {
+    "deconvnet": NetworkCase("deconvnet", (64, 97), {"width_factor": 1 / 64, "bottleneck_kernel": 2}),
+    "deconvnet-unnormalised": NetworkCase(
+        "deconvnet", (32, 45), {"width_factor": 1 / 32, "bottleneck_kernel": 1, "batch_norm": False}
+    ),
+    "fcn_32s": NetworkCase("fcn_32s", (1, 45), {"width_factor": 1 / 64}),
+    "fcn_32s-same": NetworkCase("fcn_32s", (1, 45), {"width_factor": 1 / 64, "padding": "same"}),
+    "fcn_16s": NetworkCase("fcn_16s", (1, 45), {"width_factor": 1 / 64}),
+    "fcn_16s-same": NetworkCase("fcn_16s", (1, 45), {"width_factor": 1 / 64, "padding": "same"}),
+    "fcn_8s": NetworkCase("fcn_8s", (1, 45), {"width_factor": 1 / 64}),
+    "fcn_8s-same": NetworkCase("fcn_8s", (1, 45), {"width_factor": 1 / 64, "padding": "same"}),
+    "segnet": NetworkCase("segnet", (32, 47), {"width_factor": 1 / 32}),
     "unet_2015": NetworkCase("unet_2015", (188, 204), {"width": 2, "dropout": 0.2}),
     "unet_2015-same": NetworkCase("unet_2015", (32, 48), {"width": 2, "padding": "same"}),
     "unet": NetworkCase("unet", (16, 24), SMALL),
@@ -178,7 +189,9 @@ def test_wrong_channels_axes_and_numbers_are_refused(case):
 
 
 def test_an_unknown_option_is_refused_with_its_path_and_the_known_ones(case):
+    known = next(iter(available_models()[case.name].options.model_fields))
+    misspelt = known[:-2] + known[-1] + known[-2]
     with pytest.raises(
-        ConfigError, match=r"^model\.options\.widht is not a known option\. Did you mean 'width'\? Known: "
+        ConfigError, match=rf"^model\.options\.{misspelt} is not a known option\. Did you mean '{known}'\? Known: "
     ):
-        build_model(case.name, in_channels=1, num_classes=2, spatial_dims=len(case.size), widht=3)
+        build_model(case.name, in_channels=1, num_classes=2, spatial_dims=len(case.size), **{misspelt: 3})

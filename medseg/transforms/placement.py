@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,10 @@ from monai.transforms.transform import Transform
 from numpy.typing import NDArray
 
 from medseg.errors import GeometryError
+from medseg.geometry import Grid
 from medseg.images import Image, LabelMap
 from medseg.images.spatial import crop, reorient, resample_to
+from medseg.io.budget import check_budget
 from medseg.transforms.intensity import even_subsample
 from medseg.transforms.read import Sample
 
@@ -20,6 +24,9 @@ SAME_SPACING_FRACTION = 1e-3
 
 CROP_MARGIN_VOXEL = 8
 """Voxels that stay around the foreground when training leaves out the empty margin."""
+
+_COPIES = 3
+"""The resampled image, what it is scaled into, and one between two axes of the interpolation."""
 
 BODY_THRESHOLD_HU = -500.0
 """Half-way between air (-1000 HU) and soft tissue (about 0 HU)."""
@@ -50,6 +57,7 @@ class Respace(Transform):
 
         Raises:
             GeometryError: the image states no voxel size.
+            RefusedImageError: with such voxels the image would not fit into memory.
         """
         image: Image = data["image"]
         if not image.metadata.spacing_is_known:
@@ -62,6 +70,7 @@ class Respace(Transform):
         if np.allclose(image.spacing_mm, self.spacing_mm, rtol=SAME_SPACING_FRACTION, atol=0.0):
             return dict(data)
         grid = image.grid.with_spacing(self.spacing_mm)
+        _check_size(image, grid)
         return {**data, **{key: resample_to(data[key], grid) for key in _spatial_keys(data)}}
 
 
@@ -106,6 +115,12 @@ def is_body_mr(channel: NDArray[Any]) -> NDArray[np.bool_]:
     # Not the smallest value: interpolation on the way to the file leaves a few voxels far below the background.
     dark, bright = np.percentile(even_subsample(channel), [1.0, 99.0])
     return np.asarray(channel > dark + MR_THRESHOLD_FRACTION * (bright - dark))
+
+
+def _check_size(image: Image, grid: Grid) -> None:
+    """Pass when the image fits into memory on `grid`; a wrong voxel size in a header can ask for terabytes."""
+    voxels = math.prod(grid.spatial_shape) * image.num_channels
+    check_budget(Path(image.metadata.source or "the image"), expected_bytes=4 * voxels, copies=_COPIES)
 
 
 def _bounding_box(mask: NDArray[np.bool_], *, margin: int) -> tuple[tuple[int, ...], tuple[int, ...]]:

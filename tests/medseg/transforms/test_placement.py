@@ -12,6 +12,7 @@ from medseg.transforms.placement import (
     is_body_ct,
     is_body_mr,
 )
+from medseg.verdicts import RefusedImageError
 
 TABLE = LabelTable.from_names(["background", "organ"])
 
@@ -48,6 +49,14 @@ def test_spacing_of_an_image_without_voxel_size_is_refused():
         match=r"scan.nii: expected a known voxel size, .* asks for 0.5 x 0.5 mm, .* leave out spacing_mm",
     ):
         Respace((0.5, 0.5))(sample(np.zeros((3, 4), np.float32), spacing=[1.0, 1.0], known=False))
+
+
+def test_a_voxel_size_that_would_fill_the_memory_is_refused_before_any_is_taken():
+    # 64 voxels of 50 m at 1 mm: 3.2e6 voxels along each axis, 1.3e20 bytes.
+    affine = Affine.from_spacing((50_000.0,) * 3, frame=WorldFrame.RAS)
+    image = Image(np.zeros((1, 64, 64, 64), np.float32), affine, axes="CXYZ")
+    with pytest.raises(RefusedImageError, match="over-budget"):
+        Respace((1.0, 1.0, 1.0))({"image": image})
 
 
 def test_air_around_the_body_is_cut_off_and_places_are_kept():

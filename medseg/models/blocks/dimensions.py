@@ -13,6 +13,7 @@ TRANSPOSED_CONVOLUTION: Mapping[int, Callable[..., nn.Module]] = {
     3: nn.ConvTranspose3d,
 }
 MAX_POOLING: Mapping[int, Callable[..., nn.Module]] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+AVERAGE_POOLING: Mapping[int, Callable[..., nn.Module]] = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
 LINEAR_INTERPOLATION: Mapping[int, str] = {2: "bilinear", 3: "trilinear"}
 
 _CHANNELS_LAST: Mapping[int, torch.memory_format] = {2: torch.channels_last, 3: torch.channels_last_3d}

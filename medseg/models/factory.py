@@ -13,7 +13,13 @@ from medseg.config.options import parse_options
 from medseg.errors import ConfigError
 from medseg.models.base import SegmentationNetwork
 from medseg.models.deconvnet import DeconvNet, DeconvNetOptions
+from medseg.models.deeplab_v1 import DeepLabV1, DeepLabV1Options
+from medseg.models.deeplab_v2 import DeepLabV2, DeepLabV2Options
+from medseg.models.deeplab_v3 import DeepLabV3, DeepLabV3Options
+from medseg.models.deeplab_v3_plus import DeepLabV3Plus, DeepLabV3PlusOptions
 from medseg.models.fcn import FCN8s, FCN8sOptions, FCN16s, FCN16sOptions, FCN32s, FCN32sOptions
+from medseg.models.parsenet import ParseNet, ParseNetOptions
+from medseg.models.pspnet import PSPNet, PSPNetOptions
 from medseg.models.segnet import SegNet, SegNetOptions
 from medseg.models.unet import UNet, UNetOptions
 from medseg.models.unet_2015 import UNet2015, UNet2015Options
@@ -106,6 +112,48 @@ _MODELS: Mapping[str, ModelDescription] = {
         spatial_dims=(2,),
         network=UNet2015,
         options=UNet2015Options,
+    ),
+    "deeplab_v1": ModelDescription(
+        summary="VGG16 with dilated convolutions instead of its last strides (LargeFOV): wide context, few weights",
+        citation="Chen 2015, arXiv 1412.7062; journal version doi 10.1109/TPAMI.2017.2699184",
+        spatial_dims=(2,),
+        network=DeepLabV1,
+        options=DeepLabV1Options,
+    ),
+    "deeplab_v2": ModelDescription(
+        summary="dilated ResNet-101 with a pyramid of dilated classifiers, on several scales: objects of many sizes",
+        citation="Chen 2018, doi 10.1109/TPAMI.2017.2699184",
+        spatial_dims=(2,),
+        network=DeepLabV2,
+        options=DeepLabV2Options,
+    ),
+    "deeplab_v3": ModelDescription(
+        summary="dilated ResNet with an atrous pyramid and the mean of the whole image: objects of many sizes",
+        citation="Chen 2017, arXiv 1706.05587, doi 10.48550/arXiv.1706.05587",
+        spatial_dims=(2,),
+        network=DeepLabV3,
+        options=DeepLabV3Options,
+    ),
+    "deeplab_v3_plus": ModelDescription(
+        summary="DeepLab v3 with a decoder that sharpens the borders; separable convolutions",
+        citation="Chen 2018, doi 10.1007/978-3-030-01234-2_49",
+        spatial_dims=(2,),
+        network=DeepLabV3Plus,
+        options=DeepLabV3PlusOptions,
+    ),
+    "parsenet": ModelDescription(
+        summary="DeepLab v1 with the mean of the whole image beside every pixel: what the scene says about a pixel",
+        citation="Liu 2015, arXiv 1506.04579, doi 10.48550/arXiv.1506.04579",
+        spatial_dims=(2,),
+        network=ParseNet,
+        options=ParseNetOptions,
+    ),
+    "pspnet": ModelDescription(
+        summary="dilated ResNet with means over 1, 4, 9 and 36 regions of the image: context on several scales",
+        citation="Zhao 2017, doi 10.1109/CVPR.2017.660",
+        spatial_dims=(2,),
+        network=PSPNet,
+        options=PSPNetOptions,
     ),
 }
 

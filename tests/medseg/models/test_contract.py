@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from monai.data import MetaTensor
 
@@ -73,6 +74,22 @@ CASES = {
             "dropout": 0.1,
         },
     ),
+    "deeplab_v1": NetworkCase("deeplab_v1", (9, 14), {"width_factor": 0.06}),
+    "deeplab_v1-4x4": NetworkCase("deeplab_v1", (9, 14), {"width_factor": 0.125, "field_of_view": "4x4"}),
+    "deeplab_v2": NetworkCase("deeplab_v2", (17, 22), {"width_factor": 0.06, "backbone": "resnet50"}),
+    "deeplab_v2-vgg16": NetworkCase(
+        "deeplab_v2", (9, 14), {"width_factor": 0.06, "backbone": "vgg16", "scales": [1.0]}
+    ),
+    "deeplab_v3": NetworkCase("deeplab_v3", (17, 22), {"width_factor": 0.06, "backbone": "resnet50"}),
+    "deeplab_v3-8": NetworkCase(
+        "deeplab_v3",
+        (9, 14),
+        {"width_factor": 0.06, "backbone": "resnet50", "output_stride": 8, "auxiliary_head": True},
+    ),
+    "deeplab_v3_plus": NetworkCase("deeplab_v3_plus", (17, 22), {"width_factor": 0.06, "backbone": "resnet50"}),
+    "parsenet": NetworkCase("parsenet", (9, 14), {"width_factor": 0.06}),
+    "parsenet-early": NetworkCase("parsenet", (9, 14), {"width_factor": 0.06, "fusion": "early"}),
+    "pspnet": NetworkCase("pspnet", (9, 14), {"width_factor": 0.06}),
 }
 
 
@@ -139,6 +156,15 @@ def test_weights_load_into_a_second_network(case):
         other.load_state_dict(network.state_dict())
         assert torch.equal(network(case.images()), other(case.images()))
     assert all(weight.is_contiguous() for weight in network.state_dict().values())
+
+
+def test_weights_go_through_safetensors(case):
+    network, other = case.build().eval(), case.build().eval()
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.zero_()
+        other.load_state_dict(safetensors.torch.load(safetensors.torch.save(network.state_dict())))
+        assert torch.equal(network(case.images()), other(case.images()))
 
 
 def test_several_channels_are_taken(case):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medseg.errors import InputError
+from medseg.printable import printable
 
 if TYPE_CHECKING:
     from medseg.images import Image
@@ -89,7 +90,10 @@ def _print_result(target: Path, prediction: Prediction) -> None:
 
 
 def _images_of(source: Path, *, series: str | None, allow: list[str]) -> list[InputImage]:
-    from medseg.io import InputImage, list_images
+    from medseg.io import InputImage, links_out_of, list_images
+
+    for link in links_out_of(source):
+        typer.echo(f"note: {printable(link.sentence)}", err=True)
 
     return [InputImage(source, series)] if series is not None else list_images(source, allow=allow)
 

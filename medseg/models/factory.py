@@ -11,18 +11,26 @@ import torch
 from medseg.config import Config
 from medseg.config.options import parse_options
 from medseg.errors import ConfigError
+from medseg.models.attention_unet import AttentionUNet, AttentionUNetOptions
 from medseg.models.base import SegmentationNetwork
 from medseg.models.deconvnet import DeconvNet, DeconvNetOptions
 from medseg.models.deeplab_v1 import DeepLabV1, DeepLabV1Options
 from medseg.models.deeplab_v2 import DeepLabV2, DeepLabV2Options
 from medseg.models.deeplab_v3 import DeepLabV3, DeepLabV3Options
 from medseg.models.deeplab_v3_plus import DeepLabV3Plus, DeepLabV3PlusOptions
+from medseg.models.dyn_unet import DynUNet, DynUNetOptions
 from medseg.models.fcn import FCN8s, FCN8sOptions, FCN16s, FCN16sOptions, FCN32s, FCN32sOptions
 from medseg.models.parsenet import ParseNet, ParseNetOptions
 from medseg.models.pspnet import PSPNet, PSPNetOptions
+from medseg.models.residual_unet import ResidualUNet, ResidualUNetOptions
 from medseg.models.segnet import SegNet, SegNetOptions
+from medseg.models.segresnet import SegResNet, SegResNetOptions
+from medseg.models.sliding_window_cnn import SlidingWindowCNN, SlidingWindowCNNOptions
+from medseg.models.swin_unetr import SwinUNETR, SwinUNETROptions
 from medseg.models.unet import UNet, UNetOptions
+from medseg.models.unet_3d import UNet3D, UNet3DOptions
 from medseg.models.unet_2015 import UNet2015, UNet2015Options
+from medseg.models.unet_plus_plus import UNetPlusPlus, UNetPlusPlusOptions
 from medseg.registry import look_up
 
 
@@ -154,6 +162,62 @@ _MODELS: Mapping[str, ModelDescription] = {
         spatial_dims=(2,),
         network=PSPNet,
         options=PSPNetOptions,
+    ),
+    "unet_3d": ModelDescription(
+        summary="the original 3-D U-Net with unpadded convolutions: 132 x 132 x 116 in, 44 x 44 x 28 out",
+        citation="Cicek 2016, doi 10.1007/978-3-319-46723-8_49",
+        spatial_dims=(3,),
+        network=UNet3D,
+        options=UNet3DOptions,
+    ),
+    "unet_plus_plus": ModelDescription(
+        summary="U-Net with nested decoders, each fed by all shallower ones: fine detail, more memory",
+        citation="Zhou 2018, doi 10.1007/978-3-030-00889-5_1",
+        spatial_dims=(2, 3),
+        network=UNetPlusPlus,
+        options=UNetPlusPlusOptions,
+    ),
+    "residual_unet": ModelDescription(
+        summary="light U-Net of strided residual units, from MONAI: small and fast, also for volumes",
+        citation="Kerfoot 2019, doi 10.1007/978-3-030-12029-0_40",
+        spatial_dims=(2, 3),
+        network=ResidualUNet,
+        options=ResidualUNetOptions,
+    ),
+    "attention_unet": ModelDescription(
+        summary="U-Net whose skip connections are weighted by attention: small organs in a large view",
+        citation="Oktay 2018, doi 10.48550/arXiv.1804.03999",
+        spatial_dims=(2, 3),
+        network=AttentionUNet,
+        options=AttentionUNetOptions,
+    ),
+    "dyn_unet": ModelDescription(
+        summary="nnU-Net's U-Nets, plain or with a residual encoder: the strong choice for volumes",
+        citation="Isensee 2021, doi 10.1038/s41592-020-01008-z; Isensee 2024, doi 10.1007/978-3-031-72114-4_47",
+        spatial_dims=(2, 3),
+        network=DynUNet,
+        options=DynUNetOptions,
+    ),
+    "segresnet": ModelDescription(
+        summary="residual encoder with group norm and a light decoder: tumours in large patches",
+        citation="Myronenko 2018, doi 10.1007/978-3-030-11726-9_28",
+        spatial_dims=(2, 3),
+        network=SegResNet,
+        options=SegResNetOptions,
+    ),
+    "swin_unetr": ModelDescription(
+        summary="shifted-window attention with a convolutional decoder: long-range context, needs much data",
+        citation="Hatamizadeh 2022, doi 10.1007/978-3-031-08999-2_22",
+        spatial_dims=(2, 3),
+        network=SwinUNETR,
+        options=SwinUNETROptions,
+    ),
+    "sliding_window_cnn": ModelDescription(
+        summary="patch classifier that labels the centre pixel, run on all windows at once; won ISBI 2012",
+        citation="Ciresan 2012, NIPS 25, p. 2843-2851; ISBI 2012: Arganda-Carreras 2015, doi 10.3389/fnana.2015.00142",
+        spatial_dims=(2,),
+        network=SlidingWindowCNN,
+        options=SlidingWindowCNNOptions,
     ),
 }
 

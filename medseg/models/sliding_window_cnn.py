@@ -8,7 +8,8 @@ Images, NIPS 25, 2012, pages 2843-2851 (network N4). Every window at once: Giust
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Literal, cast
 
 import torch
 from pydantic import PositiveInt
@@ -114,7 +115,7 @@ class SlidingWindowCNN(SegmentationNetwork):
             images = F.pad(images, (_CONTEXT,) * 4, mode="reflect")
         features = to_channels_last(images)
         spread = 1
-        for layer in self.convolutions:
+        for layer in cast("Iterable[nn.Conv2d]", self.convolutions):
             features = F.relu(F.conv2d(features, layer.weight, layer.bias, dilation=spread))
             features = F.max_pool2d(features, _POOL, stride=1, dilation=spread)
             spread *= _POOL

@@ -90,6 +90,35 @@ CASES = {
     "parsenet": NetworkCase("parsenet", (9, 14), {"width_factor": 0.06}),
     "parsenet-early": NetworkCase("parsenet", (9, 14), {"width_factor": 0.06, "fusion": "early"}),
     "pspnet": NetworkCase("pspnet", (9, 14), {"width_factor": 0.06}),
+    "unet_3d": NetworkCase("unet_3d", (92, 92, 92), {"width": 1}),
+    "unet_3d-same": NetworkCase("unet_3d", (16, 24, 16), {"width": 2, "padding": "same", "norm": "batch"}),
+    "unet_plus_plus": NetworkCase("unet_plus_plus", (32, 48), {"width": 2}),
+    "unet_plus_plus-deep": NetworkCase(
+        "unet_plus_plus", (32, 32), {"width": 2, "deep_supervision": True, "norm": "batch"}
+    ),
+    "unet_plus_plus-3d": NetworkCase("unet_plus_plus", (32, 16, 16), {"width": 2}),
+    "residual_unet": NetworkCase("residual_unet", (16, 24), SMALL),
+    "residual_unet-3d": NetworkCase("residual_unet", (8, 12, 16), SMALL | {"norm": "instance", "dropout": 0.1}),
+    "attention_unet": NetworkCase("attention_unet", (16, 24), SMALL),
+    "attention_unet-3d": NetworkCase("attention_unet", (8, 12, 16), SMALL | {"dropout": 0.1}),
+    "dyn_unet": NetworkCase("dyn_unet", (16, 24), SMALL),
+    "dyn_unet-residual": NetworkCase("dyn_unet", (16, 24), SMALL | {"encoder": "residual"}),
+    "dyn_unet-3d-thick-slices": NetworkCase(
+        "dyn_unet",
+        (16, 8, 5),
+        SMALL | {"strides": [[2, 2, 1], [2, 2, 1]], "kernels": [[3, 3, 1], 3, 3], "deep_supervision": True},
+    ),
+    "dyn_unet-3d-residual": NetworkCase(
+        "dyn_unet", (16, 8, 8), SMALL | {"strides": [[2, 2, 1], 2], "encoder": "residual", "deep_supervision": True}
+    ),
+    "segresnet": NetworkCase("segresnet", (16, 24), {"width": 4, "dropout": 0.2}),
+    "segresnet-3d": NetworkCase("segresnet", (8, 16, 8), {"width": 4, "blocks_down": [1, 1, 2]}),
+    "swin_unetr": NetworkCase("swin_unetr", (64, 32), {"width": 12, "window": 4, "dropout": 0.1}),
+    "swin_unetr-3d": NetworkCase("swin_unetr", (64, 32, 32), {"width": 12, "depths": [1, 1, 1, 1], "window": 2}),
+    "sliding_window_cnn": NetworkCase("sliding_window_cnn", (95, 98), {"width": 4, "hidden": 5}),
+    "sliding_window_cnn-mirror": NetworkCase(
+        "sliding_window_cnn", (48, 51), {"width": 4, "hidden": 5, "padding": "mirror"}
+    ),
 }
 
 

@@ -30,6 +30,9 @@ lint: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/sliding_window.py
 	$(BIN)/python benchmarks/io.py
+	$(BIN)/python benchmarks/io_nifti.py
+	$(BIN)/python benchmarks/metrics.py
+	$(BIN)/python benchmarks/postprocessing.py
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict

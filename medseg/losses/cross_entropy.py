@@ -112,6 +112,6 @@ def _focal(log_probability: Tensor, *, gamma: float) -> Tensor:
     """-(1 - p)^gamma log p, voxel by voxel."""
     if gamma == 0:
         return -log_probability
-    # expm1 keeps 1 - p exact near p = 1. A gamma below 1 has an infinite slope at 1 - p = 0: stay just off it.
-    doubt = (-torch.expm1(log_probability)).clamp_min(torch.finfo(log_probability.dtype).eps)
+    # A gamma below 1 has an infinite slope at 1 - p = 0: stay just off it.
+    doubt = (1 - log_probability.exp()).clamp_min(torch.finfo(log_probability.dtype).eps)
     return -doubt.pow(gamma) * log_probability

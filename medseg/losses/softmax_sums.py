@@ -35,10 +35,7 @@ class _SoftmaxSums(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, target: Tensor, counted: Tensor | None) -> tuple[Tensor, Tensor]:
         ctx.set_materialize_grads(False)
-        # The logarithm first: that of a probability which is rounded to 0 would be infinite.
-        probabilities = torch.log_softmax(logits, dim=1)
-        own = probabilities.gather(1, target.unsqueeze(1)).squeeze(1)
-        probabilities.exp_()
+        probabilities, own = _softmax(logits, target)
         if counted is not None:
             probabilities.mul_(counted.unsqueeze(1))
         ctx.save_for_backward(probabilities, target, own, counted)
@@ -52,14 +49,35 @@ class _SoftmaxSums(torch.autograd.Function):
             own_gradient = torch.zeros_like(own)
         if sums_gradient is None:
             sums_gradient = torch.zeros(probabilities.shape[:2], dtype=own.dtype, device=own.device)
-        per_class = sums_gradient.view(*sums_gradient.shape, *(1,) * (probabilities.ndim - 2))
-        gradient = probabilities * per_class
-        pull = (gradient.sum(1) + own_gradient).unsqueeze(1)
-        gradient.addcmul_(probabilities, pull, value=-1)
+        # Autocast would multiply in half precision.
+        with torch.autocast(own.device.type, enabled=False):
+            weighted = torch.matmul(sums_gradient.unsqueeze(1), probabilities.flatten(2))
+        pull = weighted.view_as(own) + own_gradient
+        per_class = sums_gradient.view(*sums_gradient.shape, *(1,) * (own.ndim - 1))
+        gradient = torch.sub(per_class, pull.unsqueeze(1)).mul_(probabilities)
         # The own class again from the start: scattering values, not sums, is deterministic on every device.
         of_own = sums_gradient.gather(1, target.flatten(1)).view_as(own)
-        own_class = own.exp() * (of_own - pull.squeeze(1)) + own_gradient
+        own_class = own.exp() * (of_own - pull) + own_gradient
         if counted is not None:
             own_class = own_class * counted
         gradient.scatter_(1, target.unsqueeze(1), own_class.unsqueeze(1))
         return gradient, None, None
+
+
+def _softmax(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Softmax of the logits, and the logarithm of what each voxel's own class has of it."""
+    # The logarithm of a quotient saves a pass of exponentials, but not for one that is rounded to 0. On a GPU, where
+    # passes cost their memory traffic alone, it would not be worth the wait for the look.
+    if logits.device.type == "cpu":
+        probabilities = torch.softmax(logits, dim=1)
+        own = _of_target(probabilities, target)
+        if own.numel() and own.min() >= torch.finfo(own.dtype).tiny:
+            return probabilities, own.log_()
+        del probabilities
+    logarithms = torch.log_softmax(logits, dim=1)
+    own = _of_target(logarithms, target)
+    return logarithms.exp_(), own
+
+
+def _of_target(values: Tensor, target: Tensor) -> Tensor:
+    return values.gather(1, target.unsqueeze(1)).squeeze(1)

@@ -112,23 +112,24 @@ class SummedVoxelBatch(VoxelBatch):
         if power != 1:
             return super().region_sums(power=power)
         own, predicted = self._sums
-        of_own = own.exp()
-        counted = torch.ones_like(own) if self.counted is None else self.counted.to(own.dtype)
-        return RegionSums(self._by_class(of_own * counted), predicted, self._by_class(counted))
+        images, classes = predicted.shape
+        first = classes * torch.arange(images, device=own.device).view(-1, *(1,) * (own.ndim - 1))
+        places = (self.target + first).flatten() if images > 1 else self.target.flatten()
+        counted = None if self.counted is None else self.counted.flatten().to(own.dtype)
+        hits = own.exp().flatten() if counted is None else own.exp().flatten() * counted
+        # One number after the other is added to the same place, which float32 does not bear for a million of them.
+        wide = torch.float32 if own.device.type == "mps" else torch.float64
+        empty = torch.zeros(predicted.numel(), dtype=wide, device=own.device)
+        members = torch.ones_like(hits) if counted is None else counted
+        intersection = empty.index_add(0, places, hits.to(wide))
+        reference = empty.index_add(0, places, members.to(wide))
+        return RegionSums(
+            intersection.view_as(predicted).to(own.dtype), predicted, reference.view_as(predicted).to(own.dtype)
+        )
 
     @cached_property
     def _sums(self) -> tuple[Tensor, Tensor]:
         return softmax_sums(self.logits, self.target, self.counted)
-
-    def _by_class(self, values: Tensor) -> Tensor:
-        """Sums of `values`, shape (N, *spatial), over the voxels of each image and class, shape (N, K)."""
-        images, classes = self.logits.shape[:2]
-        first = classes * torch.arange(images, device=values.device).unsqueeze(1)
-        places = (self.target.flatten(1) + first).flatten()
-        # One number after the other is added to the same place, which float32 does not bear for a million of them.
-        wide = torch.float32 if values.device.type == "mps" else torch.float64
-        sums = torch.zeros(images * classes, dtype=wide, device=values.device)
-        return sums.index_add(0, places, values.flatten().to(wide)).view(images, classes).to(values.dtype)
 
 
 def batch_type_for(power: int) -> type[VoxelBatch]:

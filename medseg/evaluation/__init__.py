@@ -3,10 +3,11 @@
 from medseg.evaluation.aggregate import aggregate
 from medseg.evaluation.case_maps import CaseMaps, case_maps
 from medseg.evaluation.cases import files_by_case, find_pairs
-from medseg.evaluation.comparison import Comparison, PairedScore, compare
+from medseg.evaluation.comparison import compare
 from medseg.evaluation.ctc import FrameScores, SequenceScores, evaluate_ctc
 from medseg.evaluation.evaluate import evaluate, score_pair
 from medseg.evaluation.options import ScoringOptions
+from medseg.evaluation.paired import Comparison, PairedScore
 from medseg.evaluation.presence import Presence
 from medseg.evaluation.provenance import Provenance
 from medseg.evaluation.result import CaseScores, Evaluation, MeanScore

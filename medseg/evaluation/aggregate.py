@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medseg.errors import InputError
-from medseg.evaluation.intervals import FEW_PATIENTS, draw_weights, median, percentile_interval, weighted_means
+from medseg.evaluation.intervals import (
+    FEW_PATIENTS,
+    count_undefined,
+    draw_weights,
+    median,
+    percentile_interval,
+    weighted_means,
+)
 from medseg.evaluation.provenance import Provenance, medseg_version
 from medseg.evaluation.result import CaseScores, Evaluation, MeanScore, all_keys
 from medseg.evaluation.scheme import SCHEMES
@@ -107,13 +114,16 @@ def _weights(cases: Sequence[CaseScores], *, replicates: int, seed: int) -> Weig
 def _mean(key: str, cases: Sequence[CaseScores], weights: Weights | None) -> MeanScore:
     values = np.array([case.scores.get(key, math.nan) for case in cases])
     defined = values[~np.isnan(values)]
+    drawn = np.zeros(0) if weights is None or defined.size < 2 else weighted_means(values, weights)
     return MeanScore(
         value=mean_of_defined(values),
         num_cases=defined.size,
         num_undefined=values.size - defined.size,
         num_infinite=int(np.count_nonzero(np.isinf(defined))),
         median=median(values),
-        interval=None if weights is None or defined.size < 2 else percentile_interval(weighted_means(values, weights)),
+        interval=percentile_interval(drawn),
+        num_draws=drawn.size,
+        num_draws_undefined=count_undefined(drawn),
     )
 
 
@@ -131,8 +141,14 @@ def _joined(
             parts = [case.statistics[score.statistic] for case in cases]
             sums[score.statistic] = joined(parts), None if weights is None else weighted_sums(parts, weights)
         together, drawn = sums[score.statistic]
-        interval = None if drawn is None else percentile_interval([score.function(one) for one in drawn])
-        result[key] = dataclasses.replace(means[key], value=score.function(together), interval=interval)
+        values = [score.function(one) for one in drawn or ()]
+        result[key] = dataclasses.replace(
+            means[key],
+            value=score.function(together),
+            interval=percentile_interval(values),
+            num_draws=len(values),
+            num_draws_undefined=count_undefined(values),
+        )
     return result
 
 
@@ -146,6 +162,13 @@ def _mean_notes(means: Mapping[str, MeanScore], num_cases: int) -> list[str]:
         parts = [f"{score_name(key)} in {getattr(mean, count)}" for key, mean in means.items() if getattr(mean, count)]
         if parts:
             notes.append(f"{sentence}: {'; '.join(parts)}.")
+    parts = [
+        f"{score_name(key)} in {mean.num_draws_undefined} of {mean.num_draws}"
+        for key, mean in means.items()
+        if mean.num_draws_undefined
+    ]
+    if parts:
+        notes.append(f"Undefined in draws of patients, which the interval leaves out: {'; '.join(parts)}.")
     return notes
 
 

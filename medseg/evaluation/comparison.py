@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -13,92 +11,94 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from medseg.errors import InputError
-from medseg.evaluation.intervals import Interval, draw_weights, median, percentile_interval, weighted_means
+from medseg.evaluation.intervals import count_undefined, draw_weights, median, percentile_interval, weighted_means
+from medseg.evaluation.joined_comparison import (
+    EXACT_PATIENTS,
+    RANDOM_EXCHANGES,
+    JoinedDraws,
+    joined_draws,
+    paired_joined,
+)
+from medseg.evaluation.paired import Comparison, PairedScore
+from medseg.evaluation.scheme import SCHEMES
 
 if TYPE_CHECKING:
-    from medseg.evaluation.result import Evaluation
+    from medseg.evaluation.result import CaseScores, Evaluation
 
-_EXACT_PATIENTS = 12
-"""Up to this many patients all 2^n signs are tried; beyond, as many random ones as `_RANDOM_SIGNS`."""
-_RANDOM_SIGNS = 9_999
 _ROUNDING = 1e-12
 """Sums of the same numbers in another order must count as equal."""
-
-
-@dataclass(frozen=True)
-class PairedScore:
-    """One score of two models on the same cases. Differences are this model's value minus the other's, by patient.
-
-    Attributes:
-        mean_difference: mean over the patients; nan where none can be paired, infinite where one difference is.
-        median_difference: median over the patients.
-        interval: 95 % bootstrap interval of the mean difference over patients; None for less than two.
-        num_patients: patients that are compared.
-        num_cases: cases that both models define.
-        num_unpaired: cases that only one of the two defines; they are left out of the comparison.
-        p_wilcoxon: two-sided, signed ranks (Wilcoxon 1945, doi 10.2307/3001968; equal pairs are left out); nan
-            without a pair, 1 where all are equal.
-        p_permutation: two-sided, signs of the differences exchanged (Fisher); nan where the mean is not finite.
-    """
-
-    mean_difference: float
-    median_difference: float
-    interval: Interval | None
-    num_patients: int
-    num_cases: int
-    num_unpaired: int
-    p_wilcoxon: float
-    p_permutation: float
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two models on the same cases.
-
-    Attributes:
-        other: what the other model's predictions are called.
-        scores: by key, those that both evaluations hold.
-        others: the other model's value over the cases, by key.
-    """
-
-    other: str
-    scores: Mapping[str, PairedScore]
-    others: Mapping[str, float]
 
 
 def compare(
     evaluation: Evaluation, other: Evaluation, *, name: str, replicates: int = 2000, seed: int = 0
 ) -> Comparison:
-    """Each score of two evaluations of the same cases, paired case by case and then averaged by patient.
+    """Each score of two evaluations of the same cases.
 
-    P-values are not corrected for the number of scores.
+    Means over cases are paired case by case and averaged by patient; of scores that are formed from all cases together
+    the two values are compared (`PairedScore`). P-values are not corrected for the number of scores.
 
     Args:
         evaluation: of the model of interest; its cases say who the patients are.
         other: of the other model.
         name: what to call the other model.
         replicates: draws behind each interval.
-        seed: of the draws and of random signs.
+        seed: of the draws and of random exchanges.
 
     Raises:
         InputError: the tasks or the cases differ.
     """
-    ours = {case.case_id: case for case in evaluation.cases}
-    theirs = {case.case_id: case for case in other.cases}
+    pairs = _pairs(evaluation, other)
+    shared = [key for key in evaluation.means if key in other.means]
+    scores = _joined_scores(evaluation, other, pairs, shared, replicates=replicates, seed=seed)
+    rng = np.random.default_rng(seed)
+    for key in shared:
+        if key not in scores:
+            values = [
+                (ours.group, ours.scores.get(key, math.nan), theirs.scores.get(key, math.nan)) for ours, theirs in pairs
+            ]
+            scores[key] = _paired(values, replicates=replicates, rng=rng)
+    return Comparison(name, {key: scores[key] for key in shared}, {key: other.means[key].value for key in shared})
+
+
+def _pairs(evaluation: Evaluation, other: Evaluation) -> list[tuple[CaseScores, CaseScores]]:
+    """The same case of both models."""
+    ours = {case.case_id: case for case in evaluation.units}
+    theirs = {case.case_id: case for case in other.units}
     if evaluation.task != other.task or set(ours) != set(theirs):
         lacking = ", ".join(sorted(set(ours) ^ set(theirs))[:5]) or f"task {other.task}, not {evaluation.task}"
         message = f"comparison: expected the same cases of one task from both models, they differ in {lacking}."
         raise InputError(message)
-    rng = np.random.default_rng(seed)
+    return [(case, theirs[case_id]) for case_id, case in ours.items()]
+
+
+def _joined_scores(
+    evaluation: Evaluation,
+    other: Evaluation,
+    pairs: list[tuple[CaseScores, CaseScores]],
+    keys: list[str],
+    *,
+    replicates: int,
+    seed: int,
+) -> dict[str, PairedScore]:
+    """The scores that the task forms from all cases together."""
+    scheme = SCHEMES.get(evaluation.task)
+    table = {} if scheme is None else scheme.joined
+    draws: dict[str, JoinedDraws] = {}
     scores = {}
-    for key in evaluation.means:
-        if key in other.means:
-            pairs = [
-                (case.group, case.scores.get(key, math.nan), theirs[name_].scores.get(key, math.nan))
-                for name_, case in ours.items()
-            ]
-            scores[key] = _paired(pairs, replicates=replicates, rng=rng)
-    return Comparison(name, scores, {key: other.means[key].value for key in scores})
+    for key in keys:
+        if key not in table:
+            continue
+        name = table[key].statistic
+        if name not in draws:
+            draws[name] = joined_draws(
+                *([case.statistics[name] for case in side] for side in zip(*pairs, strict=True)),
+                patients=[case.group for case, _ in pairs],
+                replicates=replicates,
+                seed=seed,
+            )
+        values = evaluation.means[key].value, other.means[key].value
+        scores[key] = paired_joined(draws[name], table[key].function, ours=values[0], theirs=values[1])
+    return scores
 
 
 def _paired(pairs: list[tuple[str, float, float]], *, replicates: int, rng: np.random.Generator) -> PairedScore:
@@ -111,15 +111,18 @@ def _paired(pairs: list[tuple[str, float, float]], *, replicates: int, rng: np.r
         by_patient.setdefault(patient, []).append(0.0 if one == two else one - two)
     differences = np.array([_mean(values) for values in by_patient.values()])
     differences = differences[~np.isnan(differences)]
+    drawn = _drawn_means(differences, replicates=replicates, rng=rng)
     return PairedScore(
-        mean_difference=_mean(differences),
+        difference=_mean(differences),
         median_difference=median(differences),
-        interval=_interval(differences, replicates=replicates, rng=rng),
+        interval=percentile_interval(drawn),
         num_patients=int(differences.size),
         num_cases=len(defined),
         num_unpaired=sum(one != two for one, two in undefined),
         p_wilcoxon=wilcoxon_p(differences),
         p_permutation=permutation_p(differences, rng=rng),
+        num_draws=drawn.size,
+        num_draws_undefined=count_undefined(drawn),
     )
 
 
@@ -141,18 +144,19 @@ def permutation_p(differences: NDArray[np.float64], *, rng: np.random.Generator)
     if not count or not np.isfinite(differences).all():
         return math.nan
     observed = abs(differences.sum()) * (1 - _ROUNDING)
-    if count <= _EXACT_PATIENTS:
+    if count <= EXACT_PATIENTS:
         sums = np.abs(np.array(list(product((1.0, -1.0), repeat=count))) @ differences)
         return float(np.mean(sums >= observed))
-    sums = np.abs(rng.choice((1.0, -1.0), size=(_RANDOM_SIGNS, count)) @ differences)
-    return float((np.count_nonzero(sums >= observed) + 1) / (_RANDOM_SIGNS + 1))
+    sums = np.abs(rng.choice((1.0, -1.0), size=(RANDOM_EXCHANGES, count)) @ differences)
+    return float((np.count_nonzero(sums >= observed) + 1) / (RANDOM_EXCHANGES + 1))
 
 
-def _interval(differences: NDArray[np.float64], *, replicates: int, rng: np.random.Generator) -> Interval | None:
+def _drawn_means(differences: NDArray[np.float64], *, replicates: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """The mean difference in each draw of patients; none for less than two patients."""
     if differences.size < 2 or not replicates:
-        return None
+        return np.zeros(0)
     weights = draw_weights([str(number) for number in range(differences.size)], replicates=replicates, rng=rng)
-    return percentile_interval(weighted_means(differences, weights))
+    return weighted_means(differences, weights)
 
 
 def _mean(values: list[float] | NDArray[np.float64]) -> float:

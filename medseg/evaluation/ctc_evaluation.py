@@ -57,7 +57,9 @@ def evaluate_sequences(
         f"Scores are formed over all frames of each of {len(sequences)} sequence(s), as the challenge does; the cases "
         "below are single frames."
     )
-    return dataclasses.replace(over_sequences, cases=frames, notes=(how, *over_sequences.notes))
+    return dataclasses.replace(
+        over_sequences, cases=frames, sequences=over_sequences.cases, notes=(how, *over_sequences.notes)
+    )
 
 
 def frame_maps(*, reference: Path, prediction: Path, wanted: Collection[str]) -> Iterator[CaseMaps]:

@@ -14,7 +14,7 @@ from medseg.evaluation import cases as pairing
 from medseg.evaluation.aggregate import aggregate
 from medseg.evaluation.case_maps import CaseMaps, case_maps
 from medseg.evaluation.ctc_evaluation import evaluate_sequences
-from medseg.evaluation.options import ScoringOptions
+from medseg.evaluation.options import ScoringOptions, check_choices
 from medseg.evaluation.provenance import InputRecord, Provenance, medseg_version, record_input
 from medseg.evaluation.result import CaseScores, Evaluation
 from medseg.evaluation.scheme import SCHEMES
@@ -50,13 +50,15 @@ def evaluate(
         options: how maps are scored; as in `ScoringOptions()` where absent.
 
     Raises:
-        InputError: paths, slices or the task's name are wrong, a reference has no prediction, or a case no patient.
+        InputError: paths, slices or the task's name are wrong, a reference has no prediction, a case no patient, or a
+            choice means nothing to the task.
         ImageFormatError: a file cannot be read.
         GeometryError: prediction and reference do not lie on one grid.
         LabelError: values outside the classes, or a coding that cannot be told.
     """
     task = Task.of(task)
     options = options or ScoringOptions()
+    check_choices(task, {**asdict(options), "labels": labels, "slices": slices, "patients": patients})
     if task is Task.CTC:
         return evaluate_sequences(reference=reference, prediction=prediction, options=options)
     pairs, notes = pairing.find_pairs(reference=_as_source(reference), prediction=_as_source(prediction))

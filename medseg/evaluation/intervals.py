@@ -38,14 +38,17 @@ def draw_weights(patients: Sequence[str], *, replicates: int, rng: np.random.Gen
 
 
 def weighted_means(values: ArrayLike, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean of the defined values for each row of weights; inf where an infinite one counts, nan where none does."""
+    """Mean of the defined values for each row of weights.
+
+    inf where an infinite one counts; nan where none counts, or infinite ones of both signs do.
+    """
     array = np.asarray(values, dtype=np.float64)
     finite = np.isfinite(array)
     totals = weights @ np.where(finite, array, 0.0)
     counts = weights @ (~np.isnan(array)).astype(np.float64)
     means = np.divide(totals, counts, out=np.full(len(counts), np.nan), where=counts > 0)
-    for sign in (1.0, -1.0):
-        means[weights @ (array == sign * np.inf).astype(np.float64) > 0] = sign * np.inf
+    above, below = (weights @ (array == end).astype(np.float64) > 0 for end in (np.inf, -np.inf))
+    means[above], means[below], means[above & below] = np.inf, -np.inf, np.nan
     return np.asarray(means)
 
 
@@ -58,6 +61,11 @@ def percentile_interval(values: ArrayLike) -> Interval | None:
     # Without interpolation: between a number and infinity there is nothing.
     low, high = (float(defined[max(0, math.ceil(tail * defined.size) - 1)]) for tail in _TAILS)
     return low, high
+
+
+def count_undefined(values: ArrayLike) -> int:
+    """Number of draws in which a score is undefined; an interval leaves them out."""
+    return int(np.count_nonzero(np.isnan(np.asarray(values, dtype=np.float64))))
 
 
 def median(values: ArrayLike) -> float:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from medseg.errors import InputError
+from medseg.evaluation.task import Task
 
 
 @dataclass(frozen=True)
@@ -40,3 +43,49 @@ class ScoringOptions:
             if getattr(self, name) < 0:
                 message = f"{name}: expected 0 or more, got {getattr(self, name)}."
                 raise InputError(message)
+
+
+_NOT_TAKEN: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        Task.SEMANTIC.value: {"border_pixels": "there is no field of interest"},
+        Task.ISBI2012.value: {
+            "border_pixels": "there is no field of interest",
+            "tolerance_mm": "no surfaces are measured",
+        },
+        Task.INSTANCES.value: {
+            "border_pixels": "there is no field of interest",
+            "tolerance_mm": "no surfaces are measured",
+        },
+        Task.LESIONS.value: {
+            "border_pixels": "there is no field of interest",
+            "tolerance_mm": "no surfaces are measured",
+        },
+        Task.CTC.value: {
+            "patients": "its units are sequences",
+            "labels": "its objects have numbers, no classes",
+            "slices": "all frames are scored",
+            "resample": "masks must have their reference's size",
+            "tolerance_mm": "no surfaces are measured",
+        },
+    }
+)
+"""By task: the choices that mean nothing to it, and why."""
+
+
+def check_choices(task: Task, choices: Mapping[str, object]) -> None:
+    """Pass when the task takes all that was chosen.
+
+    Args:
+        task: the task.
+        choices: by name; those that are None or False are not chosen, nor is a border of 0 pixels.
+
+    Raises:
+        InputError: a choice means nothing to the task.
+    """
+    for name, why in _NOT_TAKEN[task.value].items():
+        value = choices.get(name)
+        # A tolerance of 0 mm is a choice, a border of 0 pixels is none.
+        if value is None or value is False or (value == 0 and name != "tolerance_mm"):
+            continue
+        message = f"task {task.value}: does not take --{name.replace('_', '-')} ({why}). Leave it out."
+        raise InputError(message)

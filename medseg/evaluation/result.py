@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from medseg.evaluation import text
-from medseg.evaluation.comparison import Comparison
 from medseg.evaluation.intervals import Interval
+from medseg.evaluation.paired import Comparison
 from medseg.evaluation.presence import Presence
 from medseg.evaluation.provenance import Provenance
 from medseg.evaluation.task import TASK_VIEWS, Task
@@ -66,6 +66,8 @@ class MeanScore:
         num_infinite: of `num_cases`, those in which it is infinite (a distance to something missed).
         median: of the cases that define it, inf ones included as the largest; nan where no case defines it.
         interval: 95 % confidence interval of `value` over patients; None where none was formed.
+        num_draws: draws of patients behind the interval.
+        num_draws_undefined: of these, those in which the score is undefined; the interval rests on the others.
     """
 
     value: float
@@ -74,6 +76,8 @@ class MeanScore:
     num_infinite: int = 0
     median: float = math.nan
     interval: Interval | None = None
+    num_draws: int = 0
+    num_draws_undefined: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +93,7 @@ class Evaluation:
         notes: what a reader must know beside the numbers.
         provenance: what was scored, with what.
         comparison: with another model on the same cases; None where there is none.
+        sequences: what the values rest on where that is not the cases (task ctc: the cases are single frames).
     """
 
     task: str
@@ -99,6 +104,12 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     provenance: Provenance = field(default_factory=Provenance)
     comparison: Comparison | None = None
+    sequences: tuple[CaseScores, ...] = ()
+
+    @property
+    def units(self) -> tuple[CaseScores, ...]:
+        """What the values over the set rest on: the sequences where there are some, else the cases."""
+        return self.sequences or self.cases
 
     @property
     def summary(self) -> dict[str, float]:

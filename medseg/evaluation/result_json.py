@@ -12,8 +12,8 @@ import numpy as np
 
 from medseg.errors import InputError
 from medseg.evaluation import statistics, text
-from medseg.evaluation.comparison import Comparison, PairedScore
 from medseg.evaluation.intervals import Interval
+from medseg.evaluation.paired import Comparison, PairedScore
 from medseg.evaluation.presence import Presence, presence_counts
 from medseg.evaluation.provenance import InputRecord, Provenance
 from medseg.evaluation.result import CaseScores, Evaluation, MeanScore
@@ -22,7 +22,7 @@ from medseg.evaluation.statistics import number_to_data as _number
 from medseg.images import Label, LabelTable
 from medseg.metrics import ConfusionTable, definition_of
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of the JSON; it rises when a reader of the old form would misread the new one."""
 
 
@@ -37,6 +37,7 @@ def evaluation_to_json(evaluation: Evaluation) -> str:
         "presence": presence_counts(dict(case.presence) for case in evaluation.cases),
         "comparison": None if evaluation.comparison is None else _comparison_to_data(evaluation.comparison),
         "cases": [_case_to_data(case) for case in evaluation.cases],
+        "sequences": [_case_to_data(case) for case in evaluation.sequences],
         "notes": list(evaluation.notes),
         "definitions": text.definitions_used(evaluation),
         "provenance": asdict(evaluation.provenance),
@@ -74,6 +75,8 @@ def _mean_to_data(key: str, mean: MeanScore) -> dict[str, Any]:
         "num_infinite": mean.num_infinite,
         "median": _number(mean.median),
         "interval_95": _interval_to_data(mean.interval),
+        "num_draws": mean.num_draws,
+        "num_draws_undefined": mean.num_draws_undefined,
     }
     if entry["value"] is None:
         entry["undefined"] = definition_of(key).when_undefined
@@ -88,6 +91,8 @@ def _mean_from_data(entry: Mapping[str, Any]) -> MeanScore:
         entry["num_infinite"],
         _float(entry["median"]),
         _interval_from_data(entry["interval_95"]),
+        entry["num_draws"],
+        entry["num_draws_undefined"],
     )
 
 
@@ -99,8 +104,8 @@ def _interval_from_data(data: list[Any] | None) -> Interval | None:
     return None if data is None else (_float(data[0]), _float(data[1]))
 
 
-_PAIRED_FLOATS = ("mean_difference", "median_difference", "p_wilcoxon", "p_permutation")
-_PAIRED_COUNTS = ("num_patients", "num_cases", "num_unpaired")
+_PAIRED_FLOATS = ("difference", "median_difference", "p_wilcoxon", "p_permutation")
+_PAIRED_COUNTS = ("num_patients", "num_cases", "num_unpaired", "num_draws", "num_draws_undefined", "joined")
 
 
 def _comparison_to_data(comparison: Comparison) -> dict[str, Any]:
@@ -121,7 +126,7 @@ def _comparison_from_data(data: Mapping[str, Any]) -> Comparison:
 
 def _paired_from_data(entry: Mapping[str, Any]) -> PairedScore:
     floats = {name: _float(entry[name]) for name in _PAIRED_FLOATS}
-    counts = {name: int(entry[name]) for name in _PAIRED_COUNTS}
+    counts = {name: entry[name] for name in _PAIRED_COUNTS}
     return PairedScore(**floats, **counts, interval=_interval_from_data(entry["interval_95"]))  # type: ignore[arg-type]
 
 
@@ -174,4 +179,5 @@ def _from_data(data: Mapping[str, Any]) -> Evaluation:
         notes=tuple(data["notes"]),
         provenance=Provenance(**provenance),
         comparison=None if comparison is None else _comparison_from_data(comparison),
+        sequences=tuple(_case_from_data(entry, labels, data["task"]) for entry in data["sequences"]),
     )

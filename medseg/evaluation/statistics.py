@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -45,7 +46,8 @@ _JOINS: Mapping[type, Callable[[Any], Any]] = MappingProxyType(
 )
 """Statistics that are tables: joined at once, without copying the growing sum each time."""
 _DTYPES: Mapping[type, type] = MappingProxyType({InstanceOverlap: np.int64, LesionFindings: np.float64})
-_MOST_JOINED = 500
+_MOST_SUMS: Mapping[type, int] = MappingProxyType({InstanceOverlap: 0, LesionFindings: 500})
+"""Tables of lesions are joined some hundred times; of all objects of microscopy images, there are too many."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +71,18 @@ def joined(parts: Sequence[Any]) -> Any:
     return sum(parts[1:], start=parts[0])
 
 
-def weighted_sums(parts: Sequence[Any], weights: NDArray[np.floating]) -> list[Any] | None:
-    """The sum of the parts for each row of weights, (rows, parts); None where that would take too long.
+def most_sums(part: Any) -> int:
+    """How many sums of such statistics can be formed in reasonable time."""
+    return _MOST_SUMS.get(type(part), sys.maxsize)
 
-    Tables of lesions are joined for the first rows only; of all objects of microscopy images, there are too many.
-    """
-    if isinstance(parts[0], InstanceOverlap):
+
+def weighted_sums(parts: Sequence[Any], weights: NDArray[np.floating]) -> list[Any] | None:
+    """The sum of the parts for each row of weights, (rows, parts), for the first `most_sums` rows; None for none."""
+    weights = weights[: most_sums(parts[0])]
+    if not len(weights):
         return None
-    if isinstance(parts[0], LesionFindings):
-        counts = weights[:_MOST_JOINED].astype(np.int64)
+    if type(parts[0]) in _JOINS:
+        counts = weights.astype(np.int64)
         return [joined([part for part, count in zip(parts, row, strict=True) for _ in range(count)]) for row in counts]
     values = np.array([dataclasses.astuple(part) for part in parts], dtype=np.float64)
     return [type(parts[0])(*row) for row in (weights @ values).tolist()]

@@ -14,8 +14,8 @@ from medseg.evaluation.task import TASK_VIEWS
 from medseg.metrics import MetricDefinition, definition_of
 
 if TYPE_CHECKING:
-    from medseg.evaluation.comparison import Comparison
     from medseg.evaluation.intervals import Interval
+    from medseg.evaluation.paired import Comparison
     from medseg.evaluation.result import CaseScores, Evaluation
 
 _CASE_COLUMNS = 6
@@ -94,7 +94,8 @@ def evaluation_table(evaluation: Evaluation) -> str:
     if presence:
         blocks.append(_aligned([PRESENCE_HEADINGS, *presence]))
     if evaluation.comparison is not None:
-        heading = f"Compared with {evaluation.comparison.other}, paired by case (differences: this minus the other)"
+        heading = f"Compared with {evaluation.comparison.other} on the same cases. {COMPARISON_EXPLAINED}"
+        heading = textwrap.fill(heading, _LINE_LENGTH)
         blocks.append(f"{heading}\n{_aligned([COMPARISON_HEADINGS, *comparison_rows(evaluation.comparison)])}")
     if len(evaluation.cases) > 1:
         blocks.append(_cases_block(evaluation))
@@ -135,13 +136,15 @@ def comparison_rows(comparison: Comparison) -> list[tuple[str, ...]]:
         rows.append(
             (
                 score_heading(key),
+                "together" if score.joined else "by patient",
                 number_text(comparison.others[key], unit=unit),
-                "-" if math.isnan(score.mean_difference) else f"{score.mean_difference:+.4f}",
+                "-" if math.isnan(score.difference) else f"{score.difference:+.4f}",
                 interval_text(score.interval, unit=unit),
                 str(score.num_patients),
                 unpaired,
                 _p_text(score.p_wilcoxon),
                 _p_text(score.p_permutation),
+                f"{score.num_draws_undefined} of {score.num_draws}" if score.num_draws_undefined else "",
             )
         )
     return rows
@@ -151,8 +154,16 @@ def _p_text(value: float) -> str:
     return "< 0.0001" if value < _SMALLEST_P else number_text(value)
 
 
+COMPARISON_EXPLAINED = (
+    "A difference is this model's value minus the other's: of scores formed by patient, the mean of the patients' "
+    "paired differences; of scores formed from all cases together, the difference of the two values, for which "
+    "patients are drawn again (interval) and exchanged between the models (permutation). P-values are two-sided and "
+    "not corrected for their number."
+)
+
 COMPARISON_HEADINGS = (
     "score",
+    "formed",
     "other",
     "difference",
     "95 % interval",
@@ -160,6 +171,7 @@ COMPARISON_HEADINGS = (
     "unpaired cases",
     "p Wilcoxon",
     "p permutation",
+    "undefined draws",
 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from medseg.evaluation import Evaluation
 from medseg.evaluation.task import TASK_VIEWS
-from medseg.evaluation.text import interval_text, number_text, score_name
+from medseg.evaluation.text import COMPARISON_EXPLAINED, interval_text, number_text, score_name
 from medseg.metrics import definition_of
 from medseg.reports.document import Card, Document, escape, facts, fold, notice, picture, table
 from medseg.reports.tables import (
@@ -49,10 +49,7 @@ def add_scores(document: Document, evaluation: Evaluation, *, heading: str = "Sc
     notes = "".join(notice(note) for note in evaluation.notes)
     document.add_section(heading, scores_table(evaluation), presence, notes)
     if evaluation.comparison is not None:
-        lead = (
-            f"With {evaluation.comparison.other} on the same cases, paired and then averaged by patient. A difference "
-            "is this model's value minus the other's. P-values are two-sided and not corrected for their number."
-        )
+        lead = f"With {evaluation.comparison.other} on the same cases. {COMPARISON_EXPLAINED}"
         document.add_section("Comparison", comparison_table(evaluation.comparison), lead=lead)
 
 

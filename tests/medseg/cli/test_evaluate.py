@@ -38,7 +38,7 @@ def test_two_models_are_compared_with_report_json_and_csv(medseg_command, folder
     assert "Compared with" in outcome.out
     content = json.loads(outputs["json"].read_text())
     assert content["summary"]["object_recall"]["value"] == 1.0
-    assert content["comparison"]["scores"]["object_recall"]["mean_difference"] == pytest.approx(0.5)
+    assert content["comparison"]["scores"]["object_recall"]["difference"] == pytest.approx(0.5)
     assert outputs["csv"].read_text().splitlines()[0].startswith("case_id,panoptic_quality")
     page = outputs["html"].read_text()
     assert "<h2>Comparison</h2>" in page

@@ -87,9 +87,9 @@ def test_json_carries_definitions_and_units(three):
     ("content", "message"),
     [
         ("{", "expected JSON from medseg evaluate"),
-        ("[]", "expected an evaluation of schema_version 2, got None"),
-        ('{"schema_version": 9}', "expected an evaluation of schema_version 2, got 9"),
-        ('{"schema_version": 2}', "lacks or garbles 'labels'. Evaluate again"),
+        ("[]", "expected an evaluation of schema_version 3, got None"),
+        ('{"schema_version": 9}', "expected an evaluation of schema_version 3, got 9"),
+        ('{"schema_version": 3}', "lacks or garbles 'labels'. Evaluate again"),
     ],
 )
 def test_json_of_another_kind_is_refused(content, message):

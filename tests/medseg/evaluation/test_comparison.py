@@ -24,7 +24,7 @@ def evaluation(values, *, key="mean_dice", patients=None):
 def test_the_difference_is_taken_case_by_case():
     ours, theirs = evaluation({"a": 0.9, "b": 0.5}), evaluation({"b": 0.2, "a": 0.8})
     score = compare(ours, theirs, name="other").scores["mean_dice"]
-    assert score.mean_difference == pytest.approx((0.1 + 0.3) / 2)
+    assert score.difference == pytest.approx((0.1 + 0.3) / 2)
     assert (score.num_patients, score.num_cases, score.num_unpaired) == (2, 2, 0)
 
 
@@ -33,14 +33,14 @@ def test_cases_of_one_patient_are_one_difference():
     ours = evaluation({"a1": 0.9, "a2": 0.7, "b": 0.5}, patients=patients)
     theirs = evaluation({"a1": 0.7, "a2": 0.7, "b": 0.2})
     score = compare(ours, theirs, name="other").scores["mean_dice"]
-    assert score.mean_difference == pytest.approx(((0.2 + 0.0) / 2 + 0.3) / 2)
+    assert score.difference == pytest.approx(((0.2 + 0.0) / 2 + 0.3) / 2)
     assert (score.num_patients, score.num_cases) == (2, 3)
 
 
 def test_a_case_that_only_one_model_defines_is_counted_and_left_out():
     ours, theirs = evaluation({"a": 0.9, "b": math.nan}), evaluation({"a": 0.8, "b": 0.5})
     score = compare(ours, theirs, name="other").scores["mean_dice"]
-    assert score.mean_difference == pytest.approx(0.1)
+    assert score.difference == pytest.approx(0.1)
     assert (score.num_cases, score.num_unpaired, score.interval) == (1, 1, None)
 
 
@@ -49,7 +49,7 @@ def test_a_class_that_both_miss_is_a_tie_and_one_that_only_ours_misses_is_infini
     ours = evaluation({"a": math.inf, "b": math.inf, "c": 1.0}, key=key)
     theirs = evaluation({"a": math.inf, "b": 2.0, "c": 1.0}, key=key)
     score = compare(ours, theirs, name="other").scores[key]
-    assert score.mean_difference == math.inf
+    assert score.difference == math.inf
     assert score.median_difference == 0.0
     assert math.isnan(score.p_permutation)
     assert score.p_wilcoxon == 1.0  # one pair that differs says nothing
@@ -84,7 +84,7 @@ def test_swapping_the_models_turns_the_sign_and_keeps_the_p_values():
     ours = evaluation({str(number): value for number, value in enumerate(rng.random(9))})
     theirs = evaluation({str(number): value for number, value in enumerate(rng.random(9))})
     one, two = (compare(*pair, name="x").scores["mean_dice"] for pair in ((ours, theirs), (theirs, ours)))
-    assert one.mean_difference == pytest.approx(-two.mean_difference)
+    assert one.difference == pytest.approx(-two.difference)
     assert one.p_wilcoxon == pytest.approx(two.p_wilcoxon)
     assert one.p_permutation == two.p_permutation
 

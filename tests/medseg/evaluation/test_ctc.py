@@ -8,7 +8,8 @@ import pytest
 import tifffile
 
 from medseg.errors import GeometryError, InputError
-from medseg.evaluation import evaluate_ctc
+from medseg.evaluation import Evaluation, ScoringOptions, compare, evaluate, evaluate_ctc
+from medseg.images import LabelTable
 from medseg.metrics import DetectionCounts, EdgeCounts
 
 OFFICIAL = "references/ctc_measures/testing_dataset"
@@ -204,3 +205,33 @@ def test_a_long_sequence_takes_the_memory_of_a_short_one(tmp_path):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.3 * peaks[0]
+
+
+@pytest.mark.parametrize(
+    ("choice", "option"),
+    [
+        ({"patients": {"01": "A"}}, "--patients"),
+        ({"labels": LabelTable.from_names("ab")}, "--labels"),
+        ({"slices": "0-3"}, "--slices"),
+        ({"options": ScoringOptions(resample=True)}, "--resample"),
+        ({"options": ScoringOptions(tolerance_mm=0.0)}, "--tolerance-mm"),
+    ],
+)
+def test_choices_that_mean_nothing_to_sequences_are_refused(tmp_path, choice, option):
+    with pytest.raises(InputError, match=rf"^task ctc: does not take {option} \(.*\)\. Leave it out\.$"):
+        evaluate(reference=tmp_path, prediction=tmp_path, task="ctc", **choice)
+
+
+def test_two_models_are_compared_by_sequences_not_by_frames(tmp_path):
+    for sequence, frames in (("01", [TWO, TWO, TWO]), ("02", [TWO])):
+        write(tmp_path / "truth" / f"{sequence}_GT" / "SEG", "man_seg%03d.tif", frames)
+        write(tmp_path / "ours" / f"{sequence}_RES", "mask%03d.tif", frames)
+        write(tmp_path / "theirs" / f"{sequence}_RES", "mask%03d.tif", [EMPTY, *frames[1:]])
+    ours, theirs = (
+        evaluate(reference=tmp_path / "truth", prediction=tmp_path / name, task="ctc") for name in ("ours", "theirs")
+    )
+    score = compare(ours, theirs, name="theirs").scores["ctc_seg"]
+    assert theirs.summary["ctc_seg"] == pytest.approx((2 / 3 + 0) / 2)
+    assert score.difference == pytest.approx((1 / 3 + 1) / 2)
+    assert (score.num_patients, score.num_cases) == (2, 2)
+    assert Evaluation.from_json(ours.to_json()).units[0].case_id == "01"

@@ -98,3 +98,10 @@ def test_weighted_means_with_weights_1_are_means():
     assert weighted_means(values, np.ones((1, 3)))[0] == pytest.approx(0.4)
     assert np.isnan(weighted_means([math.nan], np.ones((1, 1)))).all()
     assert percentile_interval([math.nan]) is None
+
+
+def test_infinities_of_both_signs_have_no_mean():
+    weights = np.array([[1.0, 1, 1], [2, 0, 1], [0, 2, 1]])
+    found = weighted_means([math.inf, -math.inf, 1.0], weights)
+    assert math.isnan(found[0])
+    assert found[1:].tolist() == [math.inf, -math.inf]

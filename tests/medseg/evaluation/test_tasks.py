@@ -234,6 +234,18 @@ def test_options_out_of_range_are_refused(values, message):
         ScoringOptions(**values)
 
 
+@pytest.mark.parametrize(
+    ("task", "options", "option"),
+    [
+        ("semantic", ScoringOptions(border_pixels=2), "--border-pixels"),
+        ("instances", ScoringOptions(tolerance_mm=1.0), "--tolerance-mm"),
+    ],
+)
+def test_choices_that_mean_nothing_to_the_task_are_refused(tmp_path, task, options, option):
+    with pytest.raises(InputError, match=rf"^task {task}: does not take {option} "):
+        evaluate(reference=tmp_path, prediction=tmp_path, task=task, options=options)
+
+
 def test_maps_in_memory_are_no_sequences():
     from medseg.geometry import Affine, WorldFrame
     from medseg.images import LabelMap, LabelTable

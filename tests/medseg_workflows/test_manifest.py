@@ -5,6 +5,8 @@ from pathlib import Path
 from medseg_workflows.manifest import content_hash, find_cases
 from PIL import Image
 
+import medseg
+
 
 def _picture(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -21,6 +23,12 @@ def test_files_that_differ_in_their_suffix_only_keep_it(tmp_path):
     _picture(tmp_path / "a.png")
     _picture(tmp_path / "a.tif")
     assert [job.case_id for job in find_cases(tmp_path)] == ["a.png", "a.tif"]
+
+
+def test_a_folder_that_is_one_image_is_named_without_its_suffix(tmp_path):
+    _picture(tmp_path / "a.png")
+    medseg.write_image(medseg.read_image(tmp_path / "a.png"), tmp_path / "in" / "b.ome.zarr")
+    assert [job.case_id for job in find_cases(tmp_path / "in")] == ["b"]
 
 
 def test_a_single_file_is_one_case(tmp_path):

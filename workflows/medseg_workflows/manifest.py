@@ -119,6 +119,6 @@ def _counted(name: str, earlier: Sequence[str]) -> str:
 def _case_name(image: InputImage, root: Path, *, keep_suffix: bool) -> str:
     relative = image.path.relative_to(root)
     parts = list(relative.parts) or [image.path.resolve().name]
-    if image.path.is_file() and not keep_suffix:
+    if image.series_uid is None and not keep_suffix:
         parts[-1] = case_name(image.path)
     return name_of_printables("__".join(filter(None, (*parts, image.mark))))

@@ -103,7 +103,7 @@ class SlidingWindowCNN(SegmentationNetwork):
             given = " x ".join(str(size) for size in patches.shape[2:])
             message = f"SlidingWindowCNN: expected patches of {WINDOW} x {WINDOW} pixels, got {given}."
             raise GeometryError(message)
-        features = patches
+        features = to_channels_last(patches)
         for convolution in self.convolutions:
             features = F.max_pool2d(F.relu(convolution(features)), _POOL)
         logits: Tensor = self.head(F.relu(self.hidden(features)))

@@ -18,8 +18,8 @@ class SegmentationOutput(NamedTuple):
 
     Attributes:
         logits: shape (N, num_classes, *spatial).
-        auxiliary: logits of the auxiliary heads, finest first, each on its own coarser grid; empty for a network
-            without such heads.
+        auxiliary: logits of the auxiliary heads, finest first, each on its own coarser grid or upsampled to that of
+            `logits`; empty for a network without such heads.
     """
 
     logits: Tensor

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from medseg.errors import ConfigError
 from medseg.losses.base import NonNegative, SegmentationLoss
+from medseg.losses.boundary import BoundaryLoss, BoundaryOptions
 from medseg.losses.cross_entropy import CrossEntropyLoss, CrossEntropyOptions, FocalLoss, FocalOptions
 from medseg.losses.overlap import DiceLoss, DiceOptions
 from medseg.losses.voxel_batch import VoxelBatch
@@ -23,6 +24,13 @@ class DiceCrossEntropyOptions(DiceOptions, CrossEntropyOptions):
 
     dice_weight: NonNegative = 1.0
     cross_entropy_weight: NonNegative = 1.0
+
+
+class DiceBoundaryOptions(DiceOptions, BoundaryOptions):
+    """Settings of both parts; `class_weights`, `include_background` and `ignore_index` are for both."""
+
+    dice_weight: NonNegative = 1.0
+    boundary_weight: NonNegative = 0.01
 
 
 class _DicePlus(SegmentationLoss):
@@ -74,3 +82,24 @@ class DiceCrossEntropyLoss(_DicePlus):
             other=CrossEntropyLoss(num_classes=num_classes, options=options),
             other_weight=options.cross_entropy_weight,
         )
+
+
+class DiceBoundaryLoss(_DicePlus):
+    """dice_weight * Dice loss + boundary_weight * boundary loss, both over the softmax of the logits.
+
+    Kervadec 2021, doi 10.1016/j.media.2020.101851, with the Dice loss in place of the generalised one. The paper
+    begins with a weight of 0.01 and raises it during the training; here it is constant.
+    """
+
+    takes_pixel_weights = False
+
+    def __init__(self, *, num_classes: int, options: DiceBoundaryOptions | None = None) -> None:
+        options = options or DiceBoundaryOptions()
+        super().__init__(
+            dice=DiceLoss(num_classes=num_classes, options=options),
+            dice_weight=options.dice_weight,
+            other=BoundaryLoss(num_classes=num_classes, options=options),
+            other_weight=options.boundary_weight,
+        )
+        # The boundary needs the probabilities themselves, from which their sums come at once.
+        self.batch_type = self.other.batch_type

@@ -8,7 +8,15 @@ from typing import Any, Protocol
 
 from medseg.config.options import parse_options
 from medseg.losses.base import LossOptions, SegmentationLoss
-from medseg.losses.compound import DiceCrossEntropyLoss, DiceCrossEntropyOptions, DiceFocalLoss, DiceFocalOptions
+from medseg.losses.boundary import BoundaryLoss, BoundaryOptions, HausdorffLoss, HausdorffOptions
+from medseg.losses.compound import (
+    DiceBoundaryLoss,
+    DiceBoundaryOptions,
+    DiceCrossEntropyLoss,
+    DiceCrossEntropyOptions,
+    DiceFocalLoss,
+    DiceFocalOptions,
+)
 from medseg.losses.cross_entropy import (
     CrossEntropyLoss,
     CrossEntropyOptions,
@@ -16,7 +24,10 @@ from medseg.losses.cross_entropy import (
     FocalOptions,
     SigmoidFocalLoss,
 )
+from medseg.losses.generalised_dice import GeneralisedDiceLoss, GeneralisedDiceOptions
+from medseg.losses.lovasz import LovaszOptions, LovaszSoftmaxLoss
 from medseg.losses.overlap import DiceLoss, DiceOptions
+from medseg.losses.tversky import FocalTverskyLoss, FocalTverskyOptions, TverskyLoss, TverskyOptions
 from medseg.registry import look_up
 
 
@@ -46,6 +57,12 @@ class LossDescription:
 
 
 _LOSSES: Mapping[str, LossDescription] = {
+    "boundary": LossDescription(
+        summary="mean over voxels of the error times its distance from the reference's boundary",
+        citation="Kervadec 2021, doi 10.1016/j.media.2020.101851",
+        loss=BoundaryLoss,
+        options=BoundaryOptions,
+    ),
     "cross_entropy": LossDescription(
         summary="mean of -log p over voxels, p the softmax probability of the own class",
         citation="Ronneberger 2015, eq. 1, doi 10.1007/978-3-319-24574-4_28",
@@ -57,6 +74,12 @@ _LOSSES: Mapping[str, LossDescription] = {
         citation="Milletari 2016, doi 10.1109/3DV.2016.79",
         loss=DiceLoss,
         options=DiceOptions,
+    ),
+    "dice_boundary": LossDescription(
+        summary="dice + 0.01 boundary",
+        citation="Kervadec 2021, doi 10.1016/j.media.2020.101851",
+        loss=DiceBoundaryLoss,
+        options=DiceBoundaryOptions,
     ),
     "dice_cross_entropy": LossDescription(
         summary="dice + cross_entropy",
@@ -76,11 +99,41 @@ _LOSSES: Mapping[str, LossDescription] = {
         loss=FocalLoss,
         options=FocalOptions,
     ),
+    "focal_tversky": LossDescription(
+        summary="(1 - Tversky index) to a power, mean over classes",
+        citation="Abraham 2019, doi 10.1109/ISBI.2019.8759329",
+        loss=FocalTverskyLoss,
+        options=FocalTverskyOptions,
+    ),
+    "generalised_dice": LossDescription(
+        summary="1 - Dice over all classes together, each weighed by the inverse of its squared size",
+        citation="Sudre 2017, doi 10.1007/978-3-319-67558-9_28",
+        loss=GeneralisedDiceLoss,
+        options=GeneralisedDiceOptions,
+    ),
+    "hausdorff": LossDescription(
+        summary="mean over voxels of the squared error times its squared distances from both boundaries",
+        citation="Karimi 2020, doi 10.1109/TMI.2019.2930068",
+        loss=HausdorffLoss,
+        options=HausdorffOptions,
+    ),
+    "lovasz_softmax": LossDescription(
+        summary="1 - IoU carried from masks to probabilities by its Lovasz extension, mean over the classes present",
+        citation="Berman 2018, doi 10.1109/CVPR.2018.00464",
+        loss=LovaszSoftmaxLoss,
+        options=LovaszOptions,
+    ),
     "sigmoid_focal": LossDescription(
         summary="focal loss of a yes-no question for each class",
         citation="Lin 2017, doi 10.1109/ICCV.2017.324",
         loss=SigmoidFocalLoss,
         options=FocalOptions,
+    ),
+    "tversky": LossDescription(
+        summary="1 - Tversky index, which weighs false positives and false negatives apart; mean over classes",
+        citation="Salehi 2017, doi 10.1007/978-3-319-67389-9_44",
+        loss=TverskyLoss,
+        options=TverskyOptions,
     ),
 }
 

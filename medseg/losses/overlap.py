@@ -16,6 +16,11 @@ class RegionOptions(LossOptions):
 
     include_background: bool = True
     """Whether class 0 is one of the classes over which is averaged."""
+
+
+class OverlapOptions(RegionOptions):
+    """What all losses over the overlap of regions have in common."""
+
     per_image: bool = False
     """Average over one value per image and class. Otherwise all images of a batch are one region, which spares images
     without foreground from a loss that nothing but an empty prediction can lower."""
@@ -25,7 +30,7 @@ class RegionOptions(LossOptions):
     """Added to the denominator; keeps it from being 0."""
 
 
-class DiceOptions(RegionOptions):
+class DiceOptions(OverlapOptions):
     """Settings of the soft Dice loss."""
 
     squared_denominator: bool = False
@@ -33,7 +38,7 @@ class DiceOptions(RegionOptions):
 
 
 class RegionLoss(SegmentationLoss):
-    """A loss over the sums of probabilities of each class; it cannot weigh single voxels.
+    """A mean over classes; it cannot weigh single voxels.
 
     Attributes:
         averaging: share of each class in the mean over classes, shape (K,); their sum is 1.
@@ -44,10 +49,6 @@ class RegionLoss(SegmentationLoss):
 
     def __init__(self, *, num_classes: int, options: RegionOptions) -> None:
         super().__init__(num_classes=num_classes, options=options)
-        self.batch_type = batch_type_for(power=1)
-        self.per_image = options.per_image
-        self.smooth_numerator = options.smooth_numerator
-        self.smooth_denominator = options.smooth_denominator
         averaging = torch.ones(num_classes) if self.class_weights is None else self.class_weights.clone()
         if not options.include_background:
             averaging[0] = 0
@@ -56,17 +57,28 @@ class RegionLoss(SegmentationLoss):
             raise ConfigError(message)
         self.register_buffer("averaging", averaging / averaging.sum(), persistent=False)
 
-    def regions(self, batch: VoxelBatch, *, power: int = 1) -> RegionSums:
-        """Sums of each region and class, shapes (regions, K): one region an image, or one for the batch."""
-        sums = batch.region_sums(power=power)
-        return sums if self.per_image else sums.over_batch()
-
     def mean(self, per_class: Tensor) -> Tensor:
         """Mean of values of shape (regions, K), weighted over classes."""
         return (per_class * self.averaging.to(per_class.dtype)).sum(-1).mean()
 
 
-class DiceLoss(RegionLoss):
+class OverlapLoss(RegionLoss):
+    """A loss over the sums of probabilities of each class."""
+
+    def __init__(self, *, num_classes: int, options: OverlapOptions) -> None:
+        super().__init__(num_classes=num_classes, options=options)
+        self.batch_type = batch_type_for(power=1)
+        self.per_image = options.per_image
+        self.smooth_numerator = options.smooth_numerator
+        self.smooth_denominator = options.smooth_denominator
+
+    def regions(self, batch: VoxelBatch, *, power: int = 1) -> RegionSums:
+        """Sums of each region and class, shapes (regions, K): one region an image, or one for the batch."""
+        sums = batch.region_sums(power=power)
+        return sums if self.per_image else sums.over_batch()
+
+
+class DiceLoss(OverlapLoss):
     """Weighted mean over classes of 1 - Dice, with probabilities in place of a mask.
 
     For each class, with p the softmax of the logits, r = 1 where the reference has the class, and sums over voxels:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from monai.losses import DiceCELoss, FocalLoss
+from monai.losses import DiceCELoss, FocalLoss, GeneralizedDiceLoss, HausdorffDTLoss, TverskyLoss
 from monai.losses import DiceFocalLoss as MonaiDiceFocalLoss
 from monai.losses import DiceLoss as MonaiDiceLoss
 
@@ -71,6 +71,35 @@ def test_dice_cross_entropy_is_monais_in_value_and_gradient(logits, target):
         value.backward()
         gradients.append((value.detach(), leaf.grad))
     torch.testing.assert_close(gradients[0], gradients[1])
+
+
+@pytest.mark.parametrize("per_image", [True, False])
+def test_generalised_dice_is_monais(logits, target, per_image):
+    target[0][target[0] == 2] = 0
+    exact = {"smooth_numerator": 0, "smooth_denominator": 1e-300}
+    ours = build_loss("generalised_dice", num_classes=CLASSES, per_image=per_image, **exact)
+    monai = GeneralizedDiceLoss(softmax=True, to_onehot_y=True, batch=not per_image, smooth_nr=0, smooth_dr=1e-300)
+    expected = monai(logits, target.unsqueeze(1))
+    torch.testing.assert_close(ours(logits, target), expected, check_dtype=False, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("per_image", [True, False])
+def test_tversky_is_monais(logits, target, per_image):
+    ours = build_loss("tversky", num_classes=CLASSES, per_image=per_image)
+    monai = TverskyLoss(softmax=True, to_onehot_y=True, alpha=0.3, beta=0.7, batch=not per_image)
+    torch.testing.assert_close(ours(logits, target), monai(logits, target.unsqueeze(1)))
+
+
+def test_hausdorff_is_monais_in_value_and_gradient(logits, target):
+    ours = build_loss("hausdorff", num_classes=CLASSES)
+    monai = HausdorffDTLoss(softmax=True, to_onehot_y=True, include_background=True)
+    gradients = []
+    for loss, reference in ((ours, target), (monai, target.unsqueeze(1))):
+        leaf = logits.clone().requires_grad_()
+        value = loss(leaf, reference)
+        value.backward()
+        gradients.append((value.detach(), leaf.grad))
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-6, atol=1e-9)
 
 
 def test_ignored_voxels_are_monais(logits, target):

@@ -8,7 +8,9 @@ from medseg.losses import available_losses, build_loss
 
 CLASSES = 3
 NAMES = sorted(available_losses())
-WEIGHING = sorted(set(NAMES) - {"dice"})
+WEIGHING = [name for name in NAMES if build_loss(name, num_classes=2).takes_pixel_weights]
+DISTANCES = {"boundary", "dice_boundary", "hausdorff"}
+"""Losses for which it matters where a voxel lies."""
 
 
 def _random(*spatial: int, batch: int = 2, scale: float = 2.0, dtype=torch.float64):
@@ -64,6 +66,7 @@ def test_gradient_of_dice_options_is_that_of_finite_differences(options):
 
 
 @pytest.mark.parametrize("ignored", [255, -1, 1])
+@pytest.mark.parametrize("name", sorted(set(NAMES) - DISTANCES))
 def test_ignoring_voxels_is_leaving_them_out(name, ignored):
     logits, target = _random(12, batch=1)
     target[0, [1, 4, 5]] = ignored
@@ -74,6 +77,18 @@ def test_ignoring_voxels_is_leaving_them_out(name, ignored):
     torch.testing.assert_close(value, expected)
     torch.testing.assert_close(gradient[:, :, kept], expected_gradient)
     assert (gradient[:, :, ~kept] == 0).all()
+
+
+@pytest.mark.parametrize("name", sorted(DISTANCES))
+def test_what_is_predicted_at_ignored_voxels_does_not_matter(name):
+    logits, target = _random(4, 4)
+    target[:, 1:3, 2] = 255
+    loss = build_loss(name, num_classes=CLASSES, ignore_index=255)
+    value, gradient = _gradient(loss, logits, target)
+    assert (gradient[:, :, 1:3, 2] == 0).all()
+    assert (gradient[:, :, 0] != 0).any()
+    logits[:, :, 1:3, 2] = 50.0
+    torch.testing.assert_close(_gradient(loss, logits, target), (value, gradient))
 
 
 def test_all_voxels_ignored_is_zero_with_zero_gradient(name):
@@ -202,7 +217,7 @@ def test_wrong_shapes_kinds_and_labels_are_refused(name):
 
 def test_an_unknown_loss_lists_the_known_ones_and_the_nearest():
     with pytest.raises(
-        UnknownNameError, match=r"unknown loss 'dice_focl'\. Did you mean 'dice_focal'\? Known: cross_entropy, dice"
+        UnknownNameError, match=r"unknown loss 'dice_focl'\. Did you mean 'dice_focal'\? Known: boundary, cross"
     ):
         build_loss("dice_focl", num_classes=2)
 
@@ -223,6 +238,9 @@ def test_an_unknown_loss_lists_the_known_ones_and_the_nearest():
         ("dice", {"class_weights": [0, 0, 0]}, r"at least one must be greater than 0"),
         ("dice", {"class_weights": [1, 0, 0], "include_background": False}, r"without the background all are 0"),
         ("dice", {"smooth_denominator": 0}, r"loss\.options\.smooth_denominator: .*greater than 0, got 0"),
+        ("tversky", {"false_positive_weight": 0, "false_negative_weight": 0}, r"both are 0; at least one must be"),
+        ("focal_tversky", {"gamma": 0}, r"loss\.options\.gamma: .*greater than 0, got 0"),
+        ("lovasz_softmax", {"smooth_numerator": 1}, r"loss\.options\.smooth_numerator is not a known option"),
         ("dice_focal", {"dice_weight": 0, "focal_weight": 0}, r"the weights of both parts are 0"),
     ],
 )

@@ -58,18 +58,16 @@ class FCN16sOptions(FCN32sOptions):
     """What may differ from the paper."""
 
     pool4_scale: PositiveFloat = 1.0
-    """Factor in front of the scores of pool4. 1 is that of training in stages, as the authors' FCN-16s was."""
+    """Factor in front of the scores of pool4. 1 is the plain sum of Long 2015. For training at once from the weights
+    of an unnormalised VGG16 on grey values up to 255, Shelhamer 2017 balances its large activations with 0.01."""
 
 
 class FCN8sOptions(FCN16sOptions):
     """What may differ from the paper."""
 
-    pool4_scale: PositiveFloat = 0.01
-    """Factor in front of the scores of pool4. 0.01, and 0.0001 for pool3, are those of the authors' FCN-8s that is
-    trained at once: they balance the large activations of an unnormalised VGG16 on grey values up to 255. A network
-    trained from random weights on normalised images learns more from its skips with 1."""
-    pool3_scale: PositiveFloat = 0.0001
-    """Factor in front of the scores of pool3."""
+    pool3_scale: PositiveFloat = 1.0
+    """Factor in front of the scores of pool3; 0.0001 goes with 0.01 for pool4. From random weights on normalised
+    images, such small factors switch the skips off: the network stays as coarse as FCN-32s."""
 
 
 class FCN(SegmentationNetwork):

@@ -159,10 +159,12 @@ def test_the_scale_multiplies_what_a_skip_adds(option):
     torch.testing.assert_close(added[1], 0.01 * added[0], rtol=1e-3, atol=1e-5)
 
 
-def test_default_scales_are_those_of_the_authors():
-    assert _on_paper("fcn_8s").skip_scales == {"pool4": 0.01, "pool3": 0.0001}
-    assert _on_paper("fcn_16s").skip_scales == {"pool4": 1}
+def test_skips_are_summed_as_they_are_or_with_the_scales_of_training_at_once():
     assert _on_paper("fcn_32s").skip_scales == {}
+    assert _on_paper("fcn_16s").skip_scales == {"pool4": 1}
+    assert _on_paper("fcn_8s").skip_scales == {"pool4": 1, "pool3": 1}
+    at_once = _on_paper("fcn_8s", pool4_scale=0.01, pool3_scale=0.0001)
+    assert at_once.skip_scales == {"pool4": 0.01, "pool3": 0.0001}
 
 
 def test_a_variant_refuses_the_scale_of_a_skip_that_it_lacks():

@@ -165,7 +165,7 @@ def _mean_notes(means: Mapping[str, MeanScore], num_cases: int) -> list[str]:
     parts = [
         f"{score_name(key)} in {mean.num_draws_undefined} of {mean.num_draws}"
         for key, mean in means.items()
-        if mean.num_draws_undefined
+        if mean.num_draws_undefined and not math.isnan(mean.value)
     ]
     if parts:
         notes.append(f"Undefined in draws of patients, which the interval leaves out: {'; '.join(parts)}.")

@@ -110,4 +110,13 @@ def score_lesions(
         presence = class_presence(confusion, LESION_LABELS)
     else:
         presence = {"lesion": Presence.of(reference=findings.num_lesions, prediction=int(candidates.confidences.size))}
-    return CaseScores(case_id, scores, LESION_LABELS, confusion, Task.LESIONS.value, {"lesions": findings}, presence)
+    return CaseScores(
+        case_id,
+        scores,
+        LESION_LABELS,
+        confusion,
+        Task.LESIONS.value,
+        {"lesions": findings},
+        presence,
+        voxel_volume_mm3=volume,
+    )

@@ -14,6 +14,7 @@ from medseg.evaluation.paired import Comparison
 from medseg.evaluation.presence import Presence
 from medseg.evaluation.provenance import Provenance
 from medseg.evaluation.task import TASK_VIEWS, Task
+from medseg.evaluation.volumes import VolumeAgreement, volume_agreements
 from medseg.files import write_text_atomically
 from medseg.images import LabelTable
 from medseg.metrics import ConfusionTable, RegionOverlap, definition_of
@@ -33,6 +34,7 @@ class CaseScores:
         statistics: what the task's joined scores are made of, by name in `medseg.evaluation.statistics.STATISTICS`.
         presence: for each class, whether the case's reference and prediction hold it.
         patient: whom the case comes from; empty: a patient of its own.
+        voxel_volume_mm3: volume of a voxel; None for images that are no volume or have no known spacing.
     """
 
     case_id: str
@@ -43,6 +45,7 @@ class CaseScores:
     statistics: Mapping[str, Any] = field(default_factory=dict)
     presence: Mapping[str, Presence] = field(default_factory=dict)
     patient: str = ""
+    voxel_volume_mm3: float | None = None
 
     @property
     def regions(self) -> RegionOverlap | None:
@@ -121,6 +124,11 @@ class Evaluation:
         """Counts of all cases together; None for tasks without classes of voxels."""
         tables = [case.confusion for case in self.cases if case.confusion is not None]
         return sum(tables[1:], start=tables[0]) if tables else None
+
+    @property
+    def volume_agreement(self) -> dict[str, VolumeAgreement]:
+        """Agreement of the volumes of each class (Bland-Altman), by its name; of those with enough cases."""
+        return volume_agreements(self.cases, self.labels)
 
     def worst_first(self, key: str | None = None) -> tuple[CaseScores, ...]:
         """The cases, worst `key` first (the task's main score where absent); undefined ones come last."""

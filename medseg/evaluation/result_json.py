@@ -19,6 +19,7 @@ from medseg.evaluation.provenance import InputRecord, Provenance
 from medseg.evaluation.result import CaseScores, Evaluation, MeanScore
 from medseg.evaluation.statistics import number_from_data as _float
 from medseg.evaluation.statistics import number_to_data as _number
+from medseg.evaluation.volumes import VolumeAgreement
 from medseg.images import Label, LabelTable
 from medseg.metrics import ConfusionTable, definition_of
 
@@ -35,6 +36,7 @@ def evaluation_to_json(evaluation: Evaluation) -> str:
         "summary": {key: _mean_to_data(key, mean) for key, mean in evaluation.means.items()},
         "pooled": {key: _number(value) for key, value in evaluation.pooled.items()},
         "presence": presence_counts(dict(case.presence) for case in evaluation.cases),
+        "volume_agreement": {name: _agreement_to_data(one) for name, one in evaluation.volume_agreement.items()},
         "comparison": None if evaluation.comparison is None else _comparison_to_data(evaluation.comparison),
         "cases": [_case_to_data(case) for case in evaluation.cases],
         "sequences": [_case_to_data(case) for case in evaluation.sequences],
@@ -96,6 +98,28 @@ def _mean_from_data(entry: Mapping[str, Any]) -> MeanScore:
     )
 
 
+def _agreement_to_data(one: VolumeAgreement) -> dict[str, Any]:
+    """For readers of the JSON; it is formed anew from the cases when the evaluation is read."""
+    agreement = one.agreement
+    return {
+        "unit": "ml",
+        "bias": _number(agreement.bias),
+        "bias_interval_95": _interval_to_data(agreement.bias_interval),
+        "standard_deviation": _number(agreement.standard_deviation),
+        "limits": _interval_to_data(agreement.limits),
+        "lower_limit_interval_95": _interval_to_data(agreement.lower_limit_interval),
+        "upper_limit_interval_95": _interval_to_data(agreement.upper_limit_interval),
+        "slope": _number(agreement.slope),
+        "num_cases": len(one.case_ids),
+        "num_patients": one.num_patients,
+        "num_neither": one.num_neither,
+        "num_without_volume": one.num_without_volume,
+        "cases": list(one.case_ids),
+        "means": agreement.means.tolist(),
+        "differences": agreement.differences.tolist(),
+    }
+
+
 def _interval_to_data(interval: Interval | None) -> list[Any] | None:
     return None if interval is None else [_number(end) for end in interval]
 
@@ -135,6 +159,7 @@ def _case_to_data(case: CaseScores) -> dict[str, Any]:
     return {
         "case_id": case.case_id,
         "patient": case.patient,
+        "voxel_volume_mm3": case.voxel_volume_mm3,
         "scores": {key: _number(value) for key, value in case.scores.items()},
         "undefined": {
             key: definition_of(key).when_undefined for key, value in case.scores.items() if math.isnan(value)
@@ -162,6 +187,7 @@ def _case_from_data(entry: Mapping[str, Any], labels: LabelTable, task: str) -> 
         statistics={name: statistics.from_data(name, data) for name, data in entry["statistics"].items()},
         presence={name: Presence(kind) for name, kind in entry["presence"].items()},
         patient=entry["patient"],
+        voxel_volume_mm3=entry["voxel_volume_mm3"],
     )
 
 

@@ -72,7 +72,8 @@ def score_semantic(
     scores = overlap_scores(confusion.counts, labels, voxel_volume_mm3=volume)
     if options.surfaces and reference.metadata.spacing_is_known and reference.array.ndim in {2, 3}:
         scores.update(_surface_scores(reference, prediction, tolerance_mm=options.tolerance_mm))
-    return CaseScores(case_id, scores, labels, confusion, presence=class_presence(confusion, labels))
+    presence = class_presence(confusion, labels)
+    return CaseScores(case_id, scores, labels, confusion, presence=presence, voxel_volume_mm3=volume)
 
 
 def _surface_scores(reference: LabelMap, prediction: LabelMap, *, tolerance_mm: float | None) -> dict[str, float]:

@@ -93,6 +93,10 @@ def evaluation_table(evaluation: Evaluation) -> str:
     presence = presence_rows(evaluation)
     if presence:
         blocks.append(_aligned([PRESENCE_HEADINGS, *presence]))
+    agreement = agreement_rows(evaluation)
+    if agreement:
+        heading = textwrap.fill(f"Agreement of volumes (Bland-Altman). {AGREEMENT_EXPLAINED}", _LINE_LENGTH)
+        blocks.append(f"{heading}\n{_aligned([AGREEMENT_HEADINGS, *agreement])}")
     if evaluation.comparison is not None:
         heading = f"Compared with {evaluation.comparison.other} on the same cases. {COMPARISON_EXPLAINED}"
         heading = textwrap.fill(heading, _LINE_LENGTH)
@@ -125,6 +129,38 @@ def presence_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
 
 
 PRESENCE_HEADINGS = ("cases that hold", "both", "missed", "false", "neither")
+
+
+AGREEMENT_EXPLAINED = (
+    "In ml, prediction minus reference: the bias is the mean difference; 95 % of the differences are expected between "
+    "the limits if they are normal; the slope is the change of the difference per ml of volume. Cases in which neither "
+    "map holds the class are left out and counted. In brackets 95 % intervals, which take each case as a patient of "
+    "its own. Bland 1986, doi 10.1016/S0140-6736(86)90837-8."
+)
+
+AGREEMENT_HEADINGS = ("volumes of", "bias", "lower limit", "upper limit", "slope", "cases", "patients", "neither")
+
+
+def agreement_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
+    """Bias and limits of agreement of the volumes of each class, in ml; none where there are too few cases."""
+    rows: list[tuple[str, ...]] = []
+    for name, one in evaluation.volume_agreement.items():
+        found = one.agreement
+        limits = zip(found.limits, (found.lower_limit_interval, found.upper_limit_interval), strict=True)
+        rows.append(
+            (
+                name,
+                *(
+                    f"{number_text(value, unit='ml')} ({interval_text(interval, unit='ml')})"
+                    for value, interval in ((found.bias, found.bias_interval), *limits)
+                ),
+                "-" if math.isnan(found.slope) else f"{found.slope:+.3f}",
+                str(len(one.case_ids)),
+                str(one.num_patients),
+                str(one.num_neither),
+            )
+        )
+    return rows
 
 
 def comparison_rows(comparison: Comparison) -> list[tuple[str, ...]]:

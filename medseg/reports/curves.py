@@ -1,10 +1,10 @@
-"""Line charts as SVG that take their colours from the page, so that they suit light and dark."""
+"""Charts as SVG that take their colours from the page, so that they suit light and dark."""
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,10 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-_INK, _LINE = "#010203", "#010204"
-_SERIES = ("#010205", "#010206", "#010207", "#010208", "#010209", "#010210")
-_PAGE_COLOURS = {_INK: "var(--faint)", _LINE: "var(--line)"} | {
-    colour: f"var(--series-{number + 1})" for number, colour in enumerate(_SERIES)
+INK, LINE = "#010203", "#010204"
+SERIES = ("#010205", "#010206", "#010207", "#010208", "#010209", "#010210")
+_PAGE_COLOURS = {INK: "var(--faint)", LINE: "var(--line)"} | {
+    colour: f"var(--series-{number + 1})" for number, colour in enumerate(SERIES)
 }
 """Colours that nothing else uses -> the page's variable that replaces each in the finished SVG."""
 
@@ -56,19 +56,34 @@ def line_chart(
         log_scale: whether values are shown by their logarithm.
         marked_x: position of a dashed upright line (the best epoch).
     """
-    salt = "-".join([x_label, *(line.name for line in series)])
-    with mpl.rc_context({**_SVG_SETTINGS, "svg.hashsalt": salt}):
-        figure = Figure(figsize=(4.5, 2.7), layout="constrained")
-        FigureCanvasSVG(figure)
-        axes = figure.add_subplot()
+
+    def draw(axes: Axes) -> None:
         _draw_lines(axes, series)
         if marked_x is not None:
-            axes.axvline(marked_x, color=_INK, linewidth=0.8, linestyle=(0, (3, 3)))
+            axes.axvline(marked_x, color=INK, linewidth=0.8, linestyle=(0, (3, 3)))
         if log_scale and all(value > 0 for line in series for value in line.y if value == value):  # noqa: PLR0124 - nan
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        _dress(axes, x_label)
+
+    return chart(draw, x_label=x_label, salt="-".join([x_label, *(line.name for line in series)]))
+
+
+def chart(draw: Callable[[Axes], None], *, x_label: str, y_label: str = "", salt: str) -> str:
+    """SVG of what `draw` draws, in the look of all charts.
+
+    Args:
+        draw: draws into the axes, in the colours `INK`, `LINE` and `SERIES`, which the page replaces.
+        x_label: what runs to the right.
+        y_label: what runs up.
+        salt: tells this chart from others of the page.
+    """
+    with mpl.rc_context({**_SVG_SETTINGS, "svg.hashsalt": salt}):
+        figure = Figure(figsize=(4.5, 2.7), layout="constrained")
+        FigureCanvasSVG(figure)
+        axes = figure.add_subplot()
+        draw(axes)
+        _dress(axes, x_label, y_label)
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _for_page(stream.getvalue())
@@ -87,7 +102,7 @@ def smoothed(values: Sequence[float], *, weight: float = 0.9) -> list[float]:
 def _draw_lines(axes: Axes, series: Sequence[Series]) -> None:
     plain = [line for line in series if not line.faint]
     for line in series:
-        colour = _SERIES[plain.index(line) % len(_SERIES)] if not line.faint else _SERIES[0]
+        colour = SERIES[plain.index(line) % len(SERIES)] if not line.faint else SERIES[0]
         few = len(line.x) <= 40 and not line.faint
         axes.plot(
             line.x,
@@ -100,17 +115,18 @@ def _draw_lines(axes: Axes, series: Sequence[Series]) -> None:
             label="_" if line.faint else line.name,
         )
     if len(plain) > 1:
-        axes.legend(fontsize=8, frameon=False, labelcolor=_INK, loc="best", handlelength=1.4)
+        axes.legend(fontsize=8, frameon=False, labelcolor=INK, loc="best", handlelength=1.4)
 
 
-def _dress(axes: Axes, x_label: str) -> None:
-    axes.set_xlabel(x_label, fontsize=8.5, color=_INK)
-    axes.tick_params(labelsize=8, colors=_INK, length=0, which="both")
-    axes.grid(visible=True, color=_LINE, linewidth=0.8)
+def _dress(axes: Axes, x_label: str, y_label: str) -> None:
+    axes.set_xlabel(x_label, fontsize=8.5, color=INK)
+    axes.set_ylabel(y_label, fontsize=8.5, color=INK)
+    axes.tick_params(labelsize=8, colors=INK, length=0, which="both")
+    axes.grid(visible=True, color=LINE, linewidth=0.8)
     axes.set_axisbelow(True)
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
-        spine.set_color(_LINE)
+        spine.set_color(LINE)
 
 
 def _for_page(svg: str) -> str:

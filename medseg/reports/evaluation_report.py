@@ -8,7 +8,15 @@ from pathlib import Path
 from medseg.evaluation import Evaluation
 from medseg.files import write_text_atomically
 from medseg.reports.document import Card, Document, cards
-from medseg.reports.sections import add_cases, add_definitions, add_scores, provenance_block, score_cards
+from medseg.reports.sections import (
+    add_cases,
+    add_definitions,
+    add_froc,
+    add_scores,
+    add_volume_agreement,
+    provenance_block,
+    score_cards,
+)
 
 
 def write_evaluation_report(
@@ -35,6 +43,8 @@ def write_evaluation_report(
     document = Document(title, subtitle=f"Task {evaluation.task}, {count} case{'s' if count != 1 else ''}.")
     document.add(cards([*score_cards(evaluation), Card("Cases", str(count))]))
     add_scores(document, evaluation)
+    add_froc(document, evaluation)
+    add_volume_agreement(document, evaluation)
     add_cases(document, evaluation, dict(pictures or {}))
     add_definitions(document, evaluation)
     document.add_section("Provenance", provenance_block(evaluation))

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from medseg.evaluation import Evaluation
 from medseg.evaluation.task import TASK_VIEWS
-from medseg.evaluation.text import COMPARISON_EXPLAINED, interval_text, number_text, score_name
-from medseg.metrics import definition_of
+from medseg.evaluation.text import AGREEMENT_EXPLAINED, COMPARISON_EXPLAINED, interval_text, number_text, score_name
+from medseg.metrics import definition_of, froc, joined_findings
 from medseg.reports.document import Card, Document, escape, facts, fold, notice, picture, table
+from medseg.reports.score_charts import bland_altman_chart, froc_chart
 from medseg.reports.tables import (
+    agreement_table,
     case_chips,
     cases_table,
     comparison_table,
@@ -23,6 +25,7 @@ _MOST_PICTURES = 12
 """Cases shown with their picture, worst first; a page with hundreds would not open."""
 _PICTURE_WIDTH = 1800
 _MOST_CARDS = 4
+_MOST_CHARTS = 12
 
 
 def score_cards(evaluation: Evaluation) -> list[Card]:
@@ -51,6 +54,38 @@ def add_scores(document: Document, evaluation: Evaluation, *, heading: str = "Sc
     if evaluation.comparison is not None:
         lead = f"With {evaluation.comparison.other} on the same cases. {COMPARISON_EXPLAINED}"
         document.add_section("Comparison", comparison_table(evaluation.comparison), lead=lead)
+
+
+def add_volume_agreement(document: Document, evaluation: Evaluation) -> None:
+    """Append how well volumes agree; nothing where no class has volumes in enough cases."""
+    found = evaluation.volume_agreement
+    if not found:
+        return
+    widest = sorted(found, key=lambda name: found[name].agreement.standard_deviation, reverse=True)[:_MOST_CHARTS]
+    charts = [_chart(name, bland_altman_chart(found[name].agreement, name=name)) for name in found if name in widest]
+    blocks = [agreement_table(evaluation), f'<div class="charts">{"".join(charts)}</div>']
+    if len(found) > len(widest):
+        blocks.append(notice(f"Drawn are the {len(widest)} classes of {len(found)} whose limits are widest."))
+    document.add_section("Agreement of volumes", *blocks, lead=AGREEMENT_EXPLAINED)
+
+
+def add_froc(document: Document, evaluation: Evaluation) -> None:
+    """Append the curve of sensitivity against false positives; nothing where there are no lesions to find."""
+    parts = [case.statistics["lesions"] for case in evaluation.cases if "lesions" in case.statistics]
+    if not parts or not (findings := joined_findings(parts)).num_lesions:
+        return
+    curve = froc(findings)
+    lead = (
+        f"FROC of {findings.num_lesions} lesions in {findings.num_cases} cases: the share of lesions found at each "
+        f"number of false candidates a case, over {len(curve.thresholds)} threshold(s) of confidence."
+    )
+    if len(curve.thresholds) < 2:
+        lead += " Masks without confidences give one point, not a curve."
+    document.add_section("Sensitivity and false positives", _chart("All cases", froc_chart(curve)), lead=lead)
+
+
+def _chart(heading: str, svg: str) -> str:
+    return f'<div class="chart"><h3>{escape(heading)}</h3>{svg}</div>'
 
 
 def add_cases(document: Document, evaluation: Evaluation, pictures: Mapping[str, Path]) -> None:

@@ -6,7 +6,9 @@ import math
 
 from medseg.evaluation import CaseScores, Comparison, Evaluation
 from medseg.evaluation.text import (
+    AGREEMENT_HEADINGS,
     COMPARISON_HEADINGS,
+    agreement_rows,
     case_columns,
     comparison_rows,
     definitions_used,
@@ -33,6 +35,11 @@ def presence_table(evaluation: Evaluation) -> str:
     """Of each class, how many cases hold it in both maps, in one, or in neither; empty where all hold all."""
     rows = presence_rows(evaluation)
     return table(("Class", "In both", "Missed", "Falsely there", "In neither"), rows) if rows else ""
+
+
+def agreement_table(evaluation: Evaluation) -> str:
+    """Bias and limits of agreement of the volumes of each class."""
+    return table([heading[:1].upper() + heading[1:] for heading in AGREEMENT_HEADINGS], agreement_rows(evaluation))
 
 
 def comparison_table(comparison: Comparison) -> str:

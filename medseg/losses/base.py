@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from medseg.config import Config
 from medseg.errors import ConfigError, GeometryError, InputError, LabelError
+from medseg.losses.class_weights import ClassWeighting
 from medseg.losses.voxel_batch import VoxelBatch
 
 NonNegative = Annotated[float, Field(ge=0)]
@@ -20,8 +21,9 @@ NonNegative = Annotated[float, Field(ge=0)]
 class LossOptions(Config):
     """What all losses have in common."""
 
-    class_weights: tuple[NonNegative, ...] | None = None
-    """How much each class counts, background first; only their ratios matter. Absent: all the same."""
+    class_weights: tuple[NonNegative, ...] | ClassWeighting | None = None
+    """How much each class counts, background first; only their ratios matter. "inverse_frequency" and
+    "median_frequency" take them from the training cases. Absent: all the same."""
     ignore_index: int | None = None
     """Target value of voxels that count for nothing, as if they were not there."""
 
@@ -59,14 +61,20 @@ class SegmentationLoss(nn.Module, ABC):
         self.ignore_index = options.ignore_index
         self.register_buffer("class_weights", self.per_class("class_weights", options.class_weights), persistent=False)
 
-    def per_class(self, option: str, values: Sequence[float] | None) -> Tensor | None:
+    def per_class(self, option: str, values: Sequence[float] | ClassWeighting | None) -> Tensor | None:
         """`values` as a tensor.
 
         Raises:
-            ConfigError: they are not one for each class, or all are 0.
+            ConfigError: they are not one for each class, all are 0, or nobody has counted the voxels yet.
         """
         if values is None:
             return None
+        if isinstance(values, ClassWeighting):
+            message = (
+                f"loss.options.{option}: {values.value} needs the voxels of each class counted. Hand them to "
+                f"build_loss as class_counts, or give one number for each class."
+            )
+            raise ConfigError(message)
         if len(values) != self.num_classes:
             message = (
                 f"loss.options.{option}: expected {self.num_classes} numbers, one for each class with the background "

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from medseg.config.options import parse_options
 from medseg.losses.base import LossOptions, SegmentationLoss
 from medseg.losses.boundary import BoundaryLoss, BoundaryOptions, HausdorffLoss, HausdorffOptions
+from medseg.losses.class_weights import ClassWeighting, class_weights_from_counts
 from medseg.losses.compound import (
     DiceBoundaryLoss,
     DiceBoundaryOptions,
@@ -143,19 +147,29 @@ def available_losses() -> Mapping[str, LossDescription]:
     return _LOSSES
 
 
-def build_loss(name: str, *, num_classes: int, **options: Any) -> SegmentationLoss:
+def build_loss(
+    name: str, *, num_classes: int, class_counts: Callable[[], ArrayLike] | None = None, **options: Any
+) -> SegmentationLoss:
     """The loss called `name`.
 
     Args:
         name: one of `available_losses`.
         num_classes: classes of the logits, background included.
+        class_counts: gives the voxels of each class in each training image, shape (images, classes); called only where
+            `class_weights` is the name of a rule.
         options: what the loss's options class holds.
 
     Raises:
         UnknownNameError: there is no such loss.
         ConfigError: an unknown option, or a value that is wrong or does not fit the number of classes.
+        InputError: no voxel was counted.
     """
     description = look_up(_LOSSES, name, kind="loss")
-    return description.loss(
-        num_classes=num_classes, options=parse_options(description.options, options, path="loss.options")
-    )
+    parsed = parse_options(description.options, options, path="loss.options")
+    if isinstance(parsed.class_weights, ClassWeighting) and class_counts is not None:
+        counts = np.array(class_counts())
+        if parsed.ignore_index in range(num_classes):
+            counts[:, parsed.ignore_index] = 0
+        weights = class_weights_from_counts(counts, weighting=parsed.class_weights)
+        parsed = parsed.replace(class_weights=weights)
+    return description.loss(num_classes=num_classes, options=parsed)

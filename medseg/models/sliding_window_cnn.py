@@ -1,9 +1,9 @@
 """The winner of ISBI 2012: a classifier of patches that labels the centre pixel, and the same weights at every pixel.
 
 Ciresan, Giusti, Gambardella, Schmidhuber: Deep Neural Networks Segment Neuronal Membranes in Electron Microscopy
-Images, NIPS 25, 2012, pages 2843-2851 (network N4). Every window at once: Giusti 2013, doi
-10.1109/ICIP.2013.6738831, there by fragments; here by dilation as in Yu and Koltun 2016, doi
-10.48550/arXiv.1511.07122. The challenge: Arganda-Carreras 2015, doi 10.3389/fnana.2015.00142.
+Images, NIPS 25, 2012, pages 2843-2851 (network N4). Every window at once: Giusti 2013,
+doi 10.48550/arXiv.1302.1700, there by fragments; here by dilation as in Yu and Koltun 2016,
+doi 10.48550/arXiv.1511.07122. The challenge: Arganda-Carreras 2015, doi 10.3389/fnana.2015.00142.
 """
 
 from __future__ import annotations

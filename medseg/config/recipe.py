@@ -43,6 +43,9 @@ class LossConfig(Config):
 
     name: Name = "dice_focal"
     options: dict[str, Any] = {}
+    auxiliary_weights: tuple[Annotated[float, Field(ge=0)], ...] | None = None
+    """What each auxiliary head of the network counts beside the 1 of its output, finest first. Absent: each half of
+    the one before."""
 
 
 class OptimiserConfig(Config):
@@ -147,29 +150,39 @@ class TrainingRecipe(Config):
     evaluation: EvaluationConfig = EvaluationConfig()
 
 
-def load_recipe(path: Path, *, profile: str | None = None, overrides: tuple[str, ...] = ()) -> TrainingRecipe:
+def load_recipe(
+    path: Path, *, profile: str | None = None, overrides: tuple[str, ...] = (), compared_model: str | None = None
+) -> TrainingRecipe:
     """Return the recipe that a YAML file holds, with one of its profiles and single settings laid over it.
 
     A recipe file may hold a mapping `profiles`: name -> settings that replace those of the same path. A mapping that
     names another choice (its `kind`, `name` or `dataset` differs) replaces the whole of the one below, whose options
     belong to the old choice. All overrides are laid over together, so that their order does not matter.
 
+    It may also hold a mapping `compare`: name of a network -> settings that `medseg compare` lays over for that
+    network, small widths for example. A profile may hold one, too.
+
     Args:
         path: the YAML file.
         profile: one of the file's profiles; none leaves the file's own settings.
+        compared_model: network to take instead of the recipe's own, with its settings of `compare`.
         overrides: `key.path=value` each, the value as YAML; of one path given twice the last counts.
 
     Raises:
         ConfigError: the file, the profile, a key or a value is wrong; the message names its path.
     """
     settings = read_yaml(path)
-    profiles = _taken_profiles(settings, path)
+    profiles = _taken(settings, "profiles", path)
     if profile is not None:
         if profile not in profiles:
             known = ", ".join(profiles) or "none"
             message = f"{path}: no profile {profile!r}. The file has: {known}."
             raise ConfigError(message)
         settings = _merged(settings, profiles[profile])
+    compared = _taken(settings, "compare", path)
+    if compared_model is not None:
+        settings = _merged(settings, {"model": {"name": compared_model}})
+        settings = _merged(settings, compared.get(compared_model, {}))
     laid_over: dict[str, Any] = {}
     for override in overrides:
         laid_over = _merged(laid_over, _parse_override(override))
@@ -182,20 +195,20 @@ def recipe_profiles(path: Path) -> tuple[str, ...]:
     Raises:
         ConfigError: the file is missing or not a mapping, or its profiles are not mappings.
     """
-    return tuple(_taken_profiles(read_yaml(path), path))
+    return tuple(_taken(read_yaml(path), "profiles", path))
 
 
-def _taken_profiles(settings: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]:
-    """The profiles, taken out of `settings`."""
-    profiles = settings.pop("profiles", {})
-    if not isinstance(profiles, dict):
-        message = f"{path}: profiles: expected a mapping of names to settings, got {type(profiles).__name__}."
+def _taken(settings: dict[str, Any], section: str, path: Path) -> dict[str, dict[str, Any]]:
+    """A section of named settings, taken out of `settings`."""
+    entries = settings.pop(section, {})
+    if not isinstance(entries, dict):
+        message = f"{path}: {section}: expected a mapping of names to settings, got {type(entries).__name__}."
         raise ConfigError(message)
-    for name, content in profiles.items():
+    for name, content in entries.items():
         if not isinstance(content, dict):
-            message = f"{path}: profiles.{name}: expected a mapping of settings, got {content!r}."
+            message = f"{path}: {section}.{name}: expected a mapping of settings, got {content!r}."
             raise ConfigError(message)
-    return profiles
+    return entries
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from medseg.config import TransformsConfig
@@ -163,3 +164,9 @@ def _with_foreground(case: PreparedCase, number: int) -> PreparedCase:
         raise InputError(message)
     classes = case["label"].as_subclass(torch.Tensor).numpy()[0]
     return {**case, "foreground": foreground_indices(classes)}
+
+
+def count_classes(cases: Sequence[PreparedCase], *, num_classes: int) -> NDArray[np.int64]:
+    """Voxels of each class in each case, shape (cases, num_classes)."""
+    labels = (case["label"].as_subclass(torch.Tensor).numpy().ravel() for case in cases)
+    return np.stack([np.bincount(values, minlength=num_classes)[:num_classes] for values in labels])

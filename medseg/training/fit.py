@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -20,7 +23,7 @@ from medseg.losses import build_loss
 from medseg.models import SegmentationNetwork, build_model
 from medseg.training.callbacks import check_monitor
 from medseg.training.checkpoints import Checkpoint, RunState, load_checkpoint
-from medseg.training.data_module import PatchDataset, build_train_loader
+from medseg.training.data_module import PatchDataset, build_train_loader, count_classes
 from medseg.training.determinism import reproducible, seed_torch
 from medseg.training.ema import WeightAverage
 from medseg.training.interruption import stop_requests
@@ -127,11 +130,21 @@ def _parts(recipe: TrainingRecipe, *, data_dir: Path | None, folder: RunFolder, 
     dataset = open_run_dataset(recipe, data_dir=data_dir)
     seed_torch(recipe.training.seed, stream=0)
     network = _build_network(recipe, dataset)
-    loss = build_loss(recipe.loss.name, num_classes=len(dataset.labels), **recipe.loss.options)
+    num_classes = len(dataset.labels)
+    # Whether the recipe's loss is one at all is told before the cases are read, whatever will be counted in them.
+    _build_loss(recipe, num_classes=num_classes, class_counts=lambda: np.ones((1, num_classes)))
     splits = choose_splits(dataset, folder)
     data = read_run_data(recipe, dataset=dataset, splits=splits, reporter=reporter)
+    counts = partial(count_classes, data.training, num_classes=num_classes)
+    loss = _build_loss(recipe, num_classes=num_classes, class_counts=counts)
     manifest = describe_model(recipe, dataset=dataset, splits=splits, fingerprint=data.fingerprint)
     return _Parts(network, loss, data, manifest)
+
+
+def _build_loss(
+    recipe: TrainingRecipe, *, num_classes: int, class_counts: Callable[[], NDArray[np.number]]
+) -> nn.Module:
+    return build_loss(recipe.loss.name, num_classes=num_classes, class_counts=class_counts, **recipe.loss.options)
 
 
 def _previews(recipe: TrainingRecipe, folder: RunFolder, data: RunData, write: WriteOverlay | None) -> Previews:

@@ -73,7 +73,13 @@ def run_steps(
         StorageError: a file could not be written.
     """
     config = run.recipe.training
-    module = SegmentationModule(network=network, loss=loss, config=config, first_step=run.state.step)
+    module = SegmentationModule(
+        network=network,
+        loss=loss,
+        config=config,
+        first_step=run.state.step,
+        auxiliary_weights=run.recipe.loss.auxiliary_weights,
+    )
     if checkpoint is not None:
         module.resume_optimiser(checkpoint.optimiser)
     steps = WatchSteps(run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -26,12 +26,19 @@ class SegmentationModule(LightningModule):
     """
 
     def __init__(
-        self, *, network: SegmentationNetwork, loss: nn.Module, config: TrainingConfig, first_step: int
+        self,
+        *,
+        network: SegmentationNetwork,
+        loss: nn.Module,
+        config: TrainingConfig,
+        first_step: int,
+        auxiliary_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.lr = config.optimiser.lr
         self._loss = loss
+        self._auxiliary_weights = auxiliary_weights
         self._config = config
         self._first_step = first_step
         self._optimiser_state: Mapping[str, Any] = {}
@@ -74,7 +81,9 @@ class SegmentationModule(LightningModule):
         with torch.autocast(device_type=self.device.type, enabled=False):
             logits = output.logits.float()
             auxiliary = tuple(extra.float() for extra in output.auxiliary)
-            return deep_supervision_loss(self._loss, logits, auxiliary, target, weights)
+            return deep_supervision_loss(
+                self._loss, logits, auxiliary, target, weights, weights=self._auxiliary_weights
+            )
 
 
 def is_finite(state: Mapping[str, Tensor]) -> bool:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from medseg.errors import ConfigError
 from medseg.losses import build_loss, deep_supervision_loss
 from medseg.losses.deep_supervision import to_coarser_grid
 
@@ -22,6 +23,19 @@ def test_each_head_counts_half_of_the_one_before():
     heads = (torch.full((1, 2, 4, 2), 6.0), torch.full((1, 2, 2, 1), 2.0))
     value = deep_supervision_loss(mean_logit, torch.full((1, 2, 8, 4), 3.0), heads, torch.zeros(1, 8, 4).long())
     assert value.item() == pytest.approx((3 + 6 / 2 + 2 / 4) / (1 + 1 / 2 + 1 / 4))
+
+
+def test_heads_may_be_given_their_weights():
+    # One head of weight 0.4, as PSPNet has it.
+    heads = (torch.full((1, 2, 2, 2), 6.0),)
+    arguments = (lambda logits, target, pixel_weights: logits.mean(), torch.full((1, 2, 4, 4), 3.0))
+    target = torch.zeros(1, 4, 4).long()
+    assert deep_supervision_loss(*arguments, heads, target, weights=(0.4,)).item() == pytest.approx(
+        (3 + 0.4 * 6) / (1 + 0.4)
+    )
+    assert deep_supervision_loss(*arguments, (), target, weights=(0.4,)).item() == 3
+    with pytest.raises(ConfigError, match=r"auxiliary_weights: expected one for each of the 1 auxiliary heads.*got 2"):
+        deep_supervision_loss(*arguments, heads, target, weights=(0.4, 0.2))
 
 
 def test_the_coarser_grid_takes_the_voxel_at_each_centre():

@@ -49,15 +49,16 @@ class DeepLabV1(SegmentationNetwork):
         if spatial_dims != 2:
             message = f"deeplab_v1 is for 2-D images, got spatial_dims={spatial_dims}."
             raise ConfigError(message)
+        layers = DENSE_LAYERS[options.field_of_view]
         super().__init__(
             in_channels=in_channels,
             num_classes=num_classes,
             spatial_dims=spatial_dims,
-            input_size=any_size_above(OUTPUT_STRIDE),
+            # On fewer cells than that no weight of the 4x4 convolution would meet one.
+            input_size=any_size_above(OUTPUT_STRIDE * max(1, layers.cells_to_nearest_weight)),
         )
         factor = options.width_factor
         self.trunk = atrous_vgg16(in_channels, width_factor=factor)
-        layers = DENSE_LAYERS[options.field_of_view]
         self.connected = FullyConnected(self.trunk.widths[-1], layers, width_factor=factor)
         self.head = nn.Conv2d(self.connected.out_channels, num_classes, kernel_size=1)
         initialise_he(self, generator=generator)

@@ -23,6 +23,11 @@ class DenseLayers(NamedTuple):
     dilation: int
     channels: int
 
+    @property
+    def cells_to_nearest_weight(self) -> int:
+        """Cells from the centre of the convolution to its nearest weight: none for an odd kernel."""
+        return 0 if self.kernel_size % 2 else self.dilation // 2
+
 
 DENSE_LAYERS: Mapping[FieldOfView, DenseLayers] = {
     "large": DenseLayers(3, 12, 1024),

@@ -75,7 +75,7 @@ CASES = {
         },
     ),
     "deeplab_v1": NetworkCase("deeplab_v1", (9, 14), {"width_factor": 0.06}),
-    "deeplab_v1-4x4": NetworkCase("deeplab_v1", (9, 14), {"width_factor": 0.125, "field_of_view": "4x4"}),
+    "deeplab_v1-4x4": NetworkCase("deeplab_v1", (17, 22), {"width_factor": 0.125, "field_of_view": "4x4"}),
     "deeplab_v2": NetworkCase("deeplab_v2", (17, 22), {"width_factor": 0.06, "backbone": "resnet50"}),
     "deeplab_v2-vgg16": NetworkCase(
         "deeplab_v2", (9, 14), {"width_factor": 0.06, "backbone": "vgg16", "scales": [1.0]}

@@ -60,3 +60,20 @@ def test_logits_move_with_the_image_by_steps_of_8():
     assert logits.std() > 0
     inside = (..., slice(200, 320), slice(200, 320))
     torch.testing.assert_close(moved.roll((-8, 8), dims=(2, 3))[inside], logits[inside])
+
+
+@pytest.mark.parametrize(("field_of_view", "smallest"), [("large", 9), ("7x7", 9), ("4x4", 17)])
+def test_in_the_smallest_image_the_logits_depend_on_the_pixels(field_of_view, smallest):
+    network = build_model(
+        "deeplab_v1",
+        in_channels=1,
+        num_classes=2,
+        width_factor=1 / 16,
+        field_of_view=field_of_view,
+        generator=torch.Generator().manual_seed(0),
+    ).eval()
+    # The weights of a 4x4 kernel dilated by 4 lie 2 and 6 cells beside its centre: two cells would not meet any.
+    assert network.input_size.minimum == (smallest, smallest)
+    image = torch.rand(1, 1, smallest, smallest, requires_grad=True)
+    network(image).square().sum().backward()
+    assert image.grad.abs().sum() > 0

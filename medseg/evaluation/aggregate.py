@@ -68,7 +68,7 @@ def aggregate(
         cases=tuple(cases),
         means=means,
         pooled=pooled,
-        notes=(*notes, *_mean_notes(means, len(cases)), *_patient_note(cases, weights)),
+        notes=(*notes, *_mean_notes(means, cases), *_patient_note(cases, weights)),
         provenance=provenance or Provenance(medseg_version=medseg_version()),
     )
 
@@ -152,14 +152,19 @@ def _joined(
     return result
 
 
-def _mean_notes(means: Mapping[str, MeanScore], num_cases: int) -> list[str]:
+def _mean_notes(means: Mapping[str, MeanScore], cases: Sequence[CaseScores]) -> list[str]:
+    scheme, among = SCHEMES.get(cases[0].task), f"of {len(cases)} cases"
+    together = set() if scheme is None else set(means) & set(scheme.joined)
+    alone = set(means) - together
     kinds = (
-        (f"Undefined and left out of the means, of {num_cases} cases", "num_undefined"),
-        (f"Infinite because a class is missed or falsely there, of {num_cases} cases", "num_infinite"),
+        (f"Undefined and left out of the means, {among}", "num_undefined", alone),
+        (f"Undefined in a case alone; its counts enter the value all the same, {among}", "num_undefined", together),
+        (f"Infinite because a class is missed or falsely there, {among}", "num_infinite", set(means)),
     )
     notes = []
-    for sentence, count in kinds:
-        parts = [f"{score_name(key)} in {getattr(mean, count)}" for key, mean in means.items() if getattr(mean, count)]
+    for sentence, count, keys in kinds:
+        counts = {key: getattr(mean, count) for key, mean in means.items() if key in keys}
+        parts = [f"{score_name(key)} in {number}" for key, number in counts.items() if number]
         if parts:
             notes.append(f"{sentence}: {'; '.join(parts)}.")
     parts = [

@@ -17,6 +17,7 @@ h1{margin:4px 0 4px;font-size:30px;line-height:1.2;letter-spacing:-.01em;overflo
 .subtitle{margin:0;color:var(--faint);max-width:80ch}
 h2{margin:0 0 4px;font-size:19px;letter-spacing:-.005em}
 h3{margin:0;font-size:15px}
+.scroll+h3{margin-top:16px}
 .lead{margin:0 0 12px;color:var(--faint);max-width:90ch}
 section{background:var(--sheet);border:1px solid var(--line);border-radius:12px;padding:20px 22px 22px;margin:0 0 18px}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:0 0 18px}
@@ -32,6 +33,7 @@ th{color:var(--faint);font-weight:600;font-size:12px;vertical-align:bottom}
 .number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 th.number{white-space:normal}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(340px,1fr));gap:18px}
+.chart{max-width:620px}
 .chart svg{width:100%;height:auto;display:block}
 .chart h3{font-size:13px;font-weight:600;color:var(--faint)}
 figure{margin:10px 0 0}

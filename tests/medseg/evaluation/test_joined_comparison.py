@@ -148,3 +148,9 @@ def test_lesions_of_many_patients_are_exchanged_at_random():
     score = compare(ours, theirs, name="other", replicates=20).scores["lesion_f1"]
     assert score.p_permutation < 0.01
     assert compare(theirs, ours, name="other", replicates=20).scores["lesion_f1"].p_permutation == score.p_permutation
+
+
+def test_a_case_without_a_value_of_its_own_is_not_said_to_be_left_out_of_a_joined_value():
+    notes = evaluation([(3, 1), (0, 0)]).notes
+    assert any("its counts enter the value all the same, of 2 cases: Object precision in 1" in note for note in notes)
+    assert not any("left out of the means" in note for note in notes)

@@ -44,15 +44,12 @@ class DenseKernel:
 
 
 class GridKernel:
-    """The Gaussian of the distance on a regular grid, summed exactly: it is a product of one matrix an axis."""
+    """The Gaussian of the distance on a regular grid, summed to rounding: it is a product of one matrix an axis."""
 
     def __init__(self, shape: Sequence[int], sigmas_pixels: Sequence[float], *, like: Tensor) -> None:
         """Takes the grid's shape and a standard deviation an axis, in pixels; `like` gives device and type."""
         self._shape = tuple(shape)
-        self._matrices = [
-            _gaussian(torch.arange(size, dtype=like.dtype, device=like.device), sigma)
-            for size, sigma in zip(shape, sigmas_pixels, strict=True)
-        ]
+        self._matrices = [gaussian(size, sigma, like=like) for size, sigma in zip(shape, sigmas_pixels, strict=True)]
 
     def apply(self, values: Tensor) -> Tensor:
         """K times `values`, (N, C) to (N, C)."""
@@ -90,5 +87,11 @@ def along_axes(grid: Tensor, matrices: Sequence[Tensor]) -> Tensor:
     return grid
 
 
-def _gaussian(positions: Tensor, sigma: float) -> Tensor:
-    return torch.exp(-(((positions[:, None] - positions[None, :]) / sigma) ** 2) / 2)
+def gaussian(size: int, sigma: float, *, like: Tensor) -> Tensor:
+    """(size, size): the Gaussian, 1 at distance 0, between places 0 to size - 1; `like` gives device and type.
+
+    What is lost in the rounding of a sum with the pixel's own 1 is 0: numbers that small slow products down.
+    """
+    places = torch.arange(size, dtype=like.dtype, device=like.device)
+    values = torch.exp(-(((places[:, None] - places[None, :]) / sigma) ** 2) / 2)
+    return values.masked_fill(values < torch.finfo(values.dtype).eps, 0.0)

@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 import typer
 
 from medseg import __version__
+from medseg.cli.compare import compare
 from medseg.cli.convert import convert
 from medseg.cli.datasets import datasets
 from medseg.cli.deidentify import deidentify
@@ -25,7 +26,7 @@ from medseg.cli.train import train
 from medseg.errors import Cancelled, MedsegError
 from medseg.printable import printable
 
-VERBS = (demo, doctor, info, convert, datasets, models, train, predict, evaluate, report, deidentify)
+VERBS = (demo, doctor, info, convert, datasets, models, train, compare, predict, evaluate, report, deidentify)
 
 EXIT_WRONG_INPUT = 2
 EXIT_CANCELLED = 130

@@ -179,3 +179,20 @@ def test_an_override_of_an_unknown_key_is_refused_with_its_path(path):
 
 def test_the_schema_can_be_written_for_editors():
     assert "training" in TrainingRecipe.model_json_schema()["properties"]
+
+
+def test_settings_of_a_compared_network_lie_between_profile_and_overrides(path):
+    compared = path.with_name("compared.yaml")
+    text = path.read_text(encoding="utf-8")
+    compared.write_text(text + "\ncompare:\n  segnet: {training: {batch_size: 3, steps: 77}}\n", encoding="utf-8")
+    recipe = load_recipe(compared, compared_model="segnet", overrides=("training.steps=78",))
+    assert (recipe.model.name, recipe.model.options) == ("segnet", {})
+    assert (recipe.training.batch_size, recipe.training.steps) == (3, 78)
+    assert load_recipe(compared) == load_recipe(path)
+
+
+def test_a_comparison_that_is_no_mapping_is_refused(path):
+    compared = path.with_name("compared.yaml")
+    compared.write_text(path.read_text(encoding="utf-8") + "\ncompare: {segnet: 3}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"compare\.segnet: expected a mapping of settings, got 3"):
+        load_recipe(compared)

@@ -1,0 +1,162 @@
+"""`medseg compare` on cells of 64 x 64 and two steps a network."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from medseg.errors import ConfigError, InputError, UnknownNameError
+from medseg.jobs.compare import compare
+from medseg.jobs.network_cost import NetworkCost, measure_apart
+from medseg.reports.network_comparison import ComparedRow, NetworkComparison
+
+RECIPE = """
+schema_version: 1
+name: tiny
+data:
+  dataset: phantom_cells
+  options: {size: 64, train_cases: 2, validation_cases: 1, test_cases: 0, mean_radius_voxel: 8}
+transforms: {pipeline: microscopy, patch_size: [32, 32], intensity: {kind: percentile}}
+model: {name: unet, options: {width: 4, depth: 3}}
+training: {steps: 2, steps_per_epoch: 2, batch_size: 2, schedule: {warmup_steps: 0}}
+compare:
+  segnet: {model: {options: {width_factor: 0.0625}}, training: {batch_size: 1}}
+  residual_unet: {model: {options: {width: 4, depth: 3}}}
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def cheap_cost(monkeypatch):
+    """No process of its own for each network: that is tested once."""
+
+    def cost(recipe, **_sizes):
+        return NetworkCost(parameters=1000, gflops=0.5, step_seconds=0.25, peak_memory_bytes=3 * 2**20)
+
+    monkeypatch.setattr("medseg.jobs.compare.measure_apart", cost)
+
+
+@pytest.fixture
+def run(recipe, tmp_path, cheap_cost):
+    def call(**settings):
+        return compare(
+            recipe, data_dir=tmp_path / "cells", output=tmp_path / "out", device="cpu", quiet=True, **settings
+        )
+
+    return call
+
+
+def test_two_networks_give_one_table_with_a_constant_answer_below(run, tmp_path):
+    result = run(models=("unet", "segnet"))
+    rows = result.comparison.rows
+    # The cells cover less than half of the image, so that background is also the commonest class.
+    assert [row.name for row in rows] == ["unet", "segnet", "all background"]
+    assert not result.comparison.failures
+    # Nothing of the only foreground class is found.
+    assert rows[2].scores["mean_dice"] == 0
+    out = tmp_path / "out"
+    for name in ("unet", "segnet"):
+        assert (out / name / "best" / "medseg.json").is_file()
+        assert (out / name / "report.html").is_file()
+    table = list(csv.DictReader(io.StringIO((out / "table.csv").read_text())))
+    assert table[0]["parameters"] == "1000"
+    assert float(table[1]["mean_dice"]) == pytest.approx(rows[1].scores["mean_dice"])
+    assert "| unet | 32 x 32 | 1,000 | 0.5 | 0.250 s | 3 MiB |" in (out / "table.md").read_text()
+    content = json.loads((out / "compare.json").read_text())
+    assert [network["name"] for network in content["networks"]] == [row.name for row in rows]
+    assert content["budget"]["batch"] == "1 to 2"
+    assert (out / "report.html").read_text().count("<figure>") == 2
+
+
+def test_a_network_that_fails_is_named_and_the_others_go_on(run):
+    # The smallest input of SegNet is 32 x 32; half of it stops that network alone.
+    result = run(models=("segnet", "unet"), overrides=("transforms.patch_size=[16, 16]",))
+    (failed,) = result.comparison.failures
+    assert failed.name == "segnet"
+    assert "an input of 16 x 16 voxels does not fit" in failed.problem
+    assert result.comparison.rows[1].name == "unet"
+    assert result.comparison.rows[1].scores
+    assert "segnet failed: SegNet: an input" in (result.folder / "table.md").read_text()
+    assert "segnet failed" in (result.folder / "report.html").read_text()
+
+
+def test_resuming_trains_only_what_is_missing(run, tmp_path):
+    run(models=("unet",))
+    weights = tmp_path / "out" / "unet" / "best" / "models" / "model.safetensors"
+    written = weights.stat().st_mtime_ns
+    with pytest.raises(InputError, match="exists already and is not written over"):
+        run(models=("unet", "residual_unet"))
+    result = run(models=("unet", "residual_unet"), resume=True)
+    assert [row.name for row in result.comparison.rows][:2] == ["unet", "residual_unet"]
+    assert not result.comparison.failures
+    assert weights.stat().st_mtime_ns == written
+
+
+def test_losses_are_compared_with_the_recipes_own_network(run, tmp_path):
+    result = run(losses=("dice", "focal"))
+    assert [(row.name, row.loss) for row in result.comparison.rows[:2]] == [
+        ("unet-dice", "dice"),
+        ("unet-focal", "focal"),
+    ]
+    assert not result.comparison.failures
+
+
+def test_what_cannot_be_compared_is_refused_before_any_training(run, tmp_path):
+    with pytest.raises(UnknownNameError, match="unknown model 'unett'"):
+        run(models=("unett",))
+    with pytest.raises(UnknownNameError, match="unknown loss 'dise'"):
+        run(losses=("dise",))
+    with pytest.raises(ConfigError, match="model 'unet_3d' is not for the 2 spatial axes"):
+        run(models=("unet_3d",))
+    with pytest.raises(ConfigError, match="are named by --models"):
+        run(overrides=("model.name=segnet",))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_network_is_measured_in_a_process_of_its_own(recipe):
+    from medseg.config import load_recipe
+
+    tiny = load_recipe(recipe, overrides=("model.options={width: 4, depth: 2}",))
+    cost = measure_apart(tiny, in_channels=1, num_classes=2, device="cpu")
+    # Two levels of two 3 x 3 convolutions without bias, each with a norm: 1 -> 4 -> 4 and 4 -> 8 -> 8.
+    encoder = 9 * (1 * 4 + 4 * 4) + 2 * (4 + 4) + 9 * (4 * 8 + 8 * 8) + 2 * (8 + 8)
+    # Transposed 2 x 2 convolution 8 -> 4, two convolutions 8 -> 4 -> 4 with norms, the classifier 4 -> 2.
+    decoder = 4 * 8 * 4 + 9 * (8 * 4 + 4 * 4) + 2 * (4 + 4) + 4 * 2 + 2
+    assert abs(cost.parameters - encoder - decoder) <= 4  # whether the transposed one has a bias
+    assert cost.gflops > 0
+    assert cost.step_seconds > 0
+
+
+def test_all_leaves_out_what_has_another_number_of_axes(recipe):
+    from medseg.config import load_recipe
+    from medseg.jobs.compare import _chosen_models
+
+    names, notes = _chosen_models(("all",), load_recipe(recipe))
+    assert "unet_3d" not in names
+    assert {"unet", "segnet", "deeplab_v2"} <= set(names)
+    assert notes == ("Left out, since they are not for 2 spatial axes: unet_3d.",)
+
+
+def test_settings_of_one_network_reach_it_alone(recipe):
+    from medseg.config import load_recipe
+
+    assert load_recipe(recipe, compared_model="segnet").training.batch_size == 1
+    assert load_recipe(recipe, compared_model="segnet").model.options == {"width_factor": 0.0625}
+    assert load_recipe(recipe, compared_model="unet").model.options == {"width": 4, "depth": 3}
+    assert load_recipe(recipe, compared_model="pspnet").model.options == {}
+
+
+def test_undefined_numbers_are_dashes_and_empty_fields():
+    rows = (ComparedRow("a", scores={"mean_dice": float("nan"), "v_rand": 0.5}),)
+    found = NetworkComparison("title", {"steps": "2"}, rows)
+    assert found.headings[-2:] == ("Dice", "V_rand")
+    assert found.table_rows == [("a", "–", "–", "–", "–", "–", "–", "0.500")]
+    assert found.to_csv().splitlines()[1] == "a,,,,,,,,,0.5,"
+    assert json.loads(found.to_json())["networks"][0]["scores"] == {"mean_dice": None, "v_rand": 0.5}

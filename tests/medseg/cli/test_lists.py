@@ -33,3 +33,15 @@ def test_one_data_set_is_described_with_its_splits(medseg_command, tmp_path):
     facts = json.loads(medseg_command("datasets", "phantom_cells", "--data", tmp_path / "cells", "--json").out)
     assert (facts["train"], facts["validation"], facts["test"]) == ("16 cases", "4 cases", "4 cases")
     assert facts["first image"] == str(tmp_path / "cells" / "train_000" / "image.tif")
+
+
+def test_a_network_is_told_with_its_paper_and_the_count_of_its_parameters(medseg_command):
+    out = medseg_command("models", "fcn_8s").out
+    assert "Long 2015" in out
+    assert "134,489,759" in out  # counted from the layer list of the paper, 21 classes
+
+
+def test_an_unknown_model_is_answered_with_those_known(medseg_command):
+    outcome = medseg_command("models", "fcn_7s")
+    assert outcome.code == 2
+    assert "fcn_8s" in outcome.err

@@ -8,7 +8,9 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from medseg.verdicts import Outcome, RefusedImageError, Verdict
+from medseg.io import refusals
+from medseg.io.refusals import flag
+from medseg.verdicts import Verdict
 
 LONGEST_HEADER = 2**20
 """Bytes in which a header has to end."""
@@ -17,13 +19,8 @@ MM_PER_UNIT = {"mm": 1.0, "millimeter": 1.0, "um": 1e-3, "µm": 1e-3, "micron": 
 
 
 def refuse(path: Path, code: str, cause: str, remedy: str = "Convert it anew from its source") -> NoReturn:
-    """Raise the refusal that the arguments describe."""
-    raise RefusedImageError([Verdict(Outcome.REFUSE, code, path, cause, remedy)])
-
-
-def flag(path: Path, code: str, cause: str) -> Verdict:
-    """A doubt."""
-    return Verdict(Outcome.FLAG, code, path, cause)
+    """Refuse the image at `path` with the remedy usual for such files."""
+    refusals.refuse(path, code, cause, remedy)
 
 
 def numbers_in(text: str, *, path: Path, field: str) -> NDArray[np.float64]:

@@ -18,13 +18,13 @@ from medseg.io.foreign_errors import translated_errors
 from medseg.io.header_lines import (
     LONGEST_HEADER,
     NO_ORIENTATION,
-    flag,
     millimetres,
     numbers_in,
     refuse,
     whole_numbers_in,
 )
 from medseg.io.nrrd import check_no_axes
+from medseg.io.refusals import flag
 from medseg.io.stored_numbers import Packing, StoredNumbers
 from medseg.io.stored_volume import StoredVolume, header_of, image_of
 from medseg.verdicts import Outcome, RefusedImageError, Verdict

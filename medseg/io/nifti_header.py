@@ -13,8 +13,9 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from medseg.io import refusals
 from medseg.io.stored_numbers import Packing, unpacked_start
-from medseg.verdicts import Outcome, RefusedImageError, Verdict
+from medseg.verdicts import Outcome, Verdict
 
 _ANEW = "Convert it anew from its source"
 _NIFTI_1 = {
@@ -134,8 +135,8 @@ def read_header(path: Path) -> NiftiHeader:
 
 
 def refuse(path: Path, code: str, cause: str, remedy: str = _ANEW) -> NoReturn:
-    """Raise the refusal that the arguments describe."""
-    raise RefusedImageError([Verdict(Outcome.REFUSE, code, path, cause, remedy)])
+    """Refuse the image at `path` with the remedy usual for such files."""
+    refusals.refuse(path, code, cause, remedy)
 
 
 def _is_little(start: bytes) -> bool:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medseg.geometry import Affine, WorldFrame
-from medseg.io.header_lines import NO_ORIENTATION, flag, millimetres, numbers_in, refuse
+from medseg.io.header_lines import NO_ORIENTATION, millimetres, numbers_in, refuse
+from medseg.io.refusals import flag
 from medseg.verdicts import Verdict
 
 _TO_LPS = {

@@ -10,13 +10,13 @@ from medseg.images import ImageMetadata
 from medseg.verdicts import Outcome, RefusedImageError, Verdict, settled
 
 
-def refuse(path: Path, code: str, cause: str, remedy: str) -> NoReturn:
-    """Refuse the image at `path` for good.
+def refuse(path: Path, code: str, cause: str, remedy: str, *, may_be_allowed: bool = False) -> NoReturn:
+    """Refuse the image at `path`.
 
     Raises:
         RefusedImageError: always.
     """
-    raise RefusedImageError([Verdict(Outcome.REFUSE, code, path, cause, remedy)])
+    raise RefusedImageError([Verdict(Outcome.REFUSE, code, path, cause, remedy, may_be_allowed)])
 
 
 def refuse_unless_allowed(path: Path, code: str, cause: str, remedy: str, *, allow: frozenset[str]) -> Verdict:

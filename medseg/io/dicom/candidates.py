@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medseg.io.dicom.signature import DICOM_SUFFIXES, is_dicom_file, starts_like_bare_dicom
+from medseg.io.refusals import flag
 from medseg.verdicts import Outcome, Verdict
 
 DIRECTORY_NAME = "DICOMDIR"
@@ -53,7 +54,7 @@ def candidates_in(root: Path, *, follow_links: bool = False) -> Candidates:
                 left_out.append(reason)
                 continue
         if path.is_dir() or not path.is_file():
-            left_out.append(_flag(path, "no-dicom", "neither a file nor a folder, left out"))
+            left_out.append(flag(path, "no-dicom", "neither a file nor a folder, left out"))
         elif path.stat().st_size == 0:
             empty.append(path)
         elif path.suffix.lower() in DICOM_SUFFIXES or is_dicom_file(path):
@@ -61,10 +62,10 @@ def candidates_in(root: Path, *, follow_links: bool = False) -> Candidates:
         elif starts_like_bare_dicom(path):
             bare.append(path)
         else:
-            left_out.append(_flag(path, "no-dicom", "a file of another kind, left out"))
+            left_out.append(flag(path, "no-dicom", "a file of another kind, left out"))
     damaged = [_empty_slice(path) for path in empty if _looks_like_a_slice(path, paths)]
     named = {verdict.path for verdict in damaged}
-    left_out += [_flag(path, "empty-file", "a file of zero bytes, left out") for path in empty if path not in named]
+    left_out += [flag(path, "empty-file", "a file of zero bytes, left out") for path in empty if path not in named]
     return Candidates(tuple(paths), tuple(bare), tuple(damaged), tuple(left_out))
 
 
@@ -86,16 +87,16 @@ def _reason_not_to_follow(path: Path, *, inside: Path, follow_links: bool) -> Ve
     try:
         target = path.resolve(strict=True)
     except (OSError, RuntimeError):  # a link to nowhere or to itself
-        return _flag(path, "broken-link", "a link that leads nowhere, left out")
+        return flag(path, "broken-link", "a link that leads nowhere, left out")
     if target.is_dir():
-        return _flag(path, "link-to-folder", "a link to a folder, not followed")
+        return flag(path, "link-to-folder", "a link to a folder, not followed")
     if target.is_relative_to(inside):
         if any(part.startswith(".") for part in target.relative_to(inside).parts):
             return None  # hidden files are not read in their own place
-        return _flag(path, "link-inside", "a link to a file of the same folder, which is read in its own place")
+        return flag(path, "link-inside", "a link to a file of the same folder, which is read in its own place")
     if follow_links:
         return None
-    return _flag(path, "link-outside", "a link to a file outside the folder, not followed")
+    return flag(path, "link-outside", "a link to a file outside the folder, not followed")
 
 
 def _looks_like_a_slice(path: Path, slices: list[Path]) -> bool:
@@ -109,7 +110,3 @@ def _looks_like_a_slice(path: Path, slices: list[Path]) -> bool:
 def _empty_slice(path: Path) -> Verdict:
     cause = "expected a DICOM file, got a file of zero bytes"
     return Verdict(Outcome.REFUSE, "empty-file", path, cause, "Copy it again from its source", may_be_allowed=True)
-
-
-def _flag(path: Path, code: str, cause: str) -> Verdict:
-    return Verdict(Outcome.FLAG, code, path, cause)

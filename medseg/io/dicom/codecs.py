@@ -24,7 +24,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from medseg.io.dicom.elements import refuse
+from medseg.io.refusals import refuse
 
 NATIVE: frozenset[str] = frozenset(
     {ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
-from medseg.verdicts import Outcome, RefusedImageError, Verdict
+from medseg.io.refusals import refuse
 
 _NAMES = {
     "ImagePositionPatient": "position",
@@ -140,15 +140,6 @@ def several(value: Any) -> list[Any]:
 def shown(values: Any) -> str:
     """Numbers for a message."""
     return "(" + ", ".join(f"{float(value):g}" for value in values) + ")"
-
-
-def refuse(path: Path, code: str, cause: str, remedy: str, *, may_be_allowed: bool = False) -> NoReturn:
-    """Raise a refusal.
-
-    Raises:
-        RefusedImageError: always.
-    """
-    raise RefusedImageError([Verdict(Outcome.REFUSE, code, path, cause, remedy, may_be_allowed)])
 
 
 def _name(keyword: str) -> str:

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from medseg.io.dicom.elements import number_or_none, refuse, several, text
+from medseg.io.dicom.elements import number_or_none, several, text
 from medseg.io.dicom.files import DicomFile
 from medseg.io.dicom.header import IN_PLACE
 from medseg.io.dicom.header_tags import HEADER_TAGS
 from medseg.io.dicom.pixel_bytes import check_pixel_bytes
 from medseg.io.dicom.slice_header import SliceHeader, slice_from
+from medseg.io.refusals import refuse
 from medseg.verdicts import RefusedImageError, Verdict
 
 _GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (

@@ -17,12 +17,12 @@ from pydicom.uid import UID, RLELossless
 from medseg.errors import ImageFormatError
 from medseg.io.budget import check_expansion
 from medseg.io.dicom.codecs import NATIVE, codestream_size, decoder_of
-from medseg.io.dicom.elements import refuse
 from medseg.io.dicom.guarded import guarded_dcmread
 from medseg.io.dicom.pixel_bytes import check_length, check_pixel_bytes, frame_bytes
 from medseg.io.dicom.rle import unpacked_rle
 from medseg.io.dicom.slice_header import SliceHeader
 from medseg.io.foreign_errors import translated_errors
+from medseg.io.refusals import refuse
 from medseg.verdicts import RefusedImageError
 
 _COPY_AGAIN = "Copy the file again from its source"

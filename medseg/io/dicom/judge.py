@@ -26,6 +26,7 @@ from medseg.io.dicom.grouping import Group, split, split_collisions
 from medseg.io.dicom.slice_header import SliceHeader
 from medseg.io.dicom.stacking import Stack, collisions, ordered, spoken, stacked
 from medseg.io.foreign_errors import translated_errors
+from medseg.io.refusals import flag
 from medseg.verdicts import Outcome, RefusedImageError, Verdict
 
 _REMEDY = "Copy it again from its source."
@@ -114,7 +115,7 @@ def _judged_series(
     slices, refusals = _headers(files)
     refusals += _damaged_near(found, files)
     slices, scouts = _without_localizers(slices)
-    left_out = [_flag("localizer-left-out", one.path, "a scout view among the slices, left out") for one in scouts]
+    left_out = [flag(one.path, "localizer-left-out", "a scout view among the slices, left out") for one in scouts]
     if slices:
         refusals += differences(slices, IN_A_SERIES, name=path)
         slices, copied = without_copies(slices, name=path)
@@ -123,7 +124,7 @@ def _judged_series(
         hints = []
     if scouts:
         cause = f"scout views among the slices, left out: {len(scouts)} ({spoken(scouts[0])})"
-        hints.append(_flag("localizer-left-out", path, cause))
+        hints.append(flag(path, "localizer-left-out", cause))
     if not slices or any(not (one.may_be_allowed and one.code in allow) for one in refusals):
         return [_refused(uid, slices, files, [*_one_each(refusals), *hints])], left_out
     parts = [(group, twins) for part in split(slices) for group, twins in _apart(part, name=path)]
@@ -210,7 +211,7 @@ def _without_pictures(files: Sequence[DicomFile]) -> tuple[list[DicomFile], list
     if not slices:
         return list(files), []
     cause = "a picture or screenshot among the slices, left out"
-    return slices, [_flag("picture-left-out", file.path, cause) for file in files if file.is_picture]
+    return slices, [flag(file.path, "picture-left-out", cause) for file in files if file.is_picture]
 
 
 def _without_localizers(slices: list[SliceHeader]) -> tuple[list[SliceHeader], list[SliceHeader]]:
@@ -249,7 +250,7 @@ def _splits(group: Group, *, count: int, name: Path) -> list[Verdict]:
 
 def _object_left_out(file: DicomFile) -> Verdict:
     kind = NO_IMAGES.get(file.sop_class_uid, "report or other object")
-    return _flag("no-image", file.path, f"a DICOM object without an image of its own ({kind}), left out")
+    return flag(file.path, "no-image", f"a DICOM object without an image of its own ({kind}), left out")
 
 
 def _nothing_found(found: Scan, *, path: Path) -> Verdict:
@@ -264,7 +265,3 @@ def _nothing_found(found: Scan, *, path: Path) -> Verdict:
         held += f", {links} of them links out of the folder"
     cause = f"expected a folder with a DICOM series, it holds {held}"
     return Verdict(Outcome.REFUSE, "no-images", path, cause, "Check the path")
-
-
-def _flag(code: str, path: Path, cause: str) -> Verdict:
-    return Verdict(Outcome.FLAG, code, path, cause)

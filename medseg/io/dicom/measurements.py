@@ -17,11 +17,12 @@ from medseg.files import atomic_path
 from medseg.images import Image
 from medseg.io.dicom.algorithm import AlgorithmIdentity
 from medseg.io.dicom.codes import codes_of
-from medseg.io.dicom.elements import refuse, several, text, whole_or_none
+from medseg.io.dicom.elements import several, text, whole_or_none
 from medseg.io.dicom.guarded import guarded_dcmread
 from medseg.io.dicom.measured_object import MeasuredObject
 from medseg.io.dicom.references import SourceSlices, source_slices
 from medseg.io.foreign_errors import check_exists, translated_errors
+from medseg.io.refusals import refuse
 
 _SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 _LONGEST_TEXT = 64

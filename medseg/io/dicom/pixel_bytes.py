@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from medseg.io.dicom.elements import refuse
 from medseg.io.dicom.header import PixelPlace
 from medseg.io.dicom.slice_header import SliceHeader
+from medseg.io.refusals import refuse
 
 _COPY_AGAIN = "Copy the file again from its source"
 

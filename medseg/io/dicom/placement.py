@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medseg.geometry import Grid
-from medseg.verdicts import Outcome, RefusedImageError, Verdict
+from medseg.io.refusals import refuse
 
 VOXEL_TOLERANCE = 0.02
 """How far voxel centres may lie apart, in parts of the smallest voxel edge: files state positions in few digits."""
@@ -47,7 +47,7 @@ def placed_on(array: NDArray, grid: Grid, target: Grid, *, path: Path) -> NDArra
         out_of.append(slice(low - start, max(high, low) - start))
     part = turned[tuple(out_of)]
     if np.count_nonzero(part) != np.count_nonzero(turned):
-        _refuse(
+        refuse(
             path,
             "labels-outside-source",
             "expected all labelled voxels inside the source image, got some outside it",
@@ -60,7 +60,7 @@ def placed_on(array: NDArray, grid: Grid, target: Grid, *, path: Path) -> NDArra
 def _whole_index_map(grid: Grid, target: Grid, *, path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The map from voxel indices of `grid` to those of `target`, in whole numbers."""
     if grid.ndim != target.ndim:
-        _refuse(
+        refuse(
             path,
             "other-grid",
             f"expected a label map of {target.ndim} axes, got one of {grid.ndim}",
@@ -73,7 +73,7 @@ def _whole_index_map(grid: Grid, target: Grid, *, path: Path) -> tuple[NDArray[n
     there = target.affine.to_frame(grid.affine.frame).apply(grid.affine.apply_inverse(here) @ turn.T + shift)
     away = float(np.linalg.norm(here - there, axis=1).max())
     if not is_reordering or away > VOXEL_TOLERANCE * min(target.spacing_mm):
-        _refuse(
+        refuse(
             path,
             "other-grid",
             "expected the label map on the voxels of its source series, up to the order of its axes, "
@@ -84,7 +84,3 @@ def _whole_index_map(grid: Grid, target: Grid, *, path: Path) -> tuple[NDArray[n
             "Bring it onto the grid of the series first (medseg.images.resample_to)",
         )
     return turn.astype(np.int64), shift.astype(np.int64)
-
-
-def _refuse(path: Path, code: str, cause: str, remedy: str) -> None:
-    raise RefusedImageError([Verdict(Outcome.REFUSE, code, path, cause, remedy)])

@@ -21,13 +21,13 @@ from pydicom.valuerep import format_number_as_ds
 from medseg.errors import InputError
 from medseg.geometry import Affine, Grid, WorldFrame
 from medseg.images import Image
-from medseg.io.dicom.elements import refuse
 from medseg.io.dicom.enhanced import slice_headers
 from medseg.io.dicom.files import DicomFile, scan
 from medseg.io.dicom.guarded import guarded_dcmread
 from medseg.io.dicom.header import read_header
 from medseg.io.dicom.slice_header import SliceHeader
 from medseg.io.foreign_errors import check_exists, translated_errors
+from medseg.io.refusals import refuse
 
 _DEMANDED = (
     "PatientName",

@@ -13,7 +13,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from medseg.geometry import Grid
-from medseg.io.dicom.elements import refuse, several, text, whole_or_none
+from medseg.io.dicom.elements import several, text, whole_or_none
+from medseg.io.refusals import refuse
 
 CLOSED = "CLOSED_PLANAR"
 XOR = "CLOSEDPLANAR_XOR"

@@ -18,12 +18,13 @@ from medseg.errors import InputError
 from medseg.images import Image, ImageMetadata, Label, LabelMap, LabelTable
 from medseg.io.budget import check_budget
 from medseg.io.dicom.codes import concept_of
-from medseg.io.dicom.elements import refuse, several, text, whole_or_none
+from medseg.io.dicom.elements import several, text, whole_or_none
 from medseg.io.dicom.guarded import guarded_dcmread
 from medseg.io.dicom.roi_contours import Roi, roi_contours, slice_axis
 from medseg.io.dicom.roi_filling import RoiFilling
 from medseg.io.dicom.whole_file import check_whole
 from medseg.io.foreign_errors import check_exists, translated_errors
+from medseg.io.refusals import refuse
 from medseg.verdicts import Outcome, Verdict, settled
 
 STRUCTURE_SET_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"

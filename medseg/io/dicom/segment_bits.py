@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import FileDataset
 from pydicom.pixels import iter_pixels
 
-from medseg.io.dicom.elements import refuse, required_count
+from medseg.io.dicom.elements import required_count
+from medseg.io.refusals import refuse
 
 
 def frames_of(dataset: FileDataset, *, path: Path) -> Iterator[NDArray[Any]]:

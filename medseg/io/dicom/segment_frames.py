@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from medseg.geometry import Affine, Grid, WorldFrame
-from medseg.io.dicom.elements import optional_number, refuse, required_numbers, several, whole_or_none
+from medseg.io.dicom.elements import optional_number, required_numbers, several, whole_or_none
+from medseg.io.refusals import refuse
 from medseg.verdicts import Outcome, Verdict
 
 _SAME_PLANE_MM = 0.01

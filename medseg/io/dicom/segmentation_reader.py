@@ -16,12 +16,13 @@ from medseg.geometry import WorldFrame
 from medseg.images import Image, ImageMetadata, Label, LabelMap, LabelTable
 from medseg.io.budget import check_budget
 from medseg.io.dicom.codes import BACKGROUND, concept_of, table_colour
-from medseg.io.dicom.elements import refuse, required_count, several, text, whole_or_none
+from medseg.io.dicom.elements import required_count, several, text, whole_or_none
 from medseg.io.dicom.guarded import guarded_dcmread
 from medseg.io.dicom.placement import placed_on
 from medseg.io.dicom.segment_bits import frames_of
 from medseg.io.dicom.segment_frames import FramePlaces, frame_places
 from medseg.io.foreign_errors import translated_errors
+from medseg.io.refusals import refuse
 
 SEGMENTATION_CLASSES: Mapping[str, str] = {
     "1.2.840.10008.5.1.4.1.1.66.4": "segmentation",

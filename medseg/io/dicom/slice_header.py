@@ -14,7 +14,6 @@ from medseg.io.dicom.elements import (
     number_or_none,
     numbers,
     optional_number,
-    refuse,
     required_count,
     required_numbers,
     several,
@@ -24,6 +23,7 @@ from medseg.io.dicom.elements import (
 )
 from medseg.io.dicom.header import FileHeader, PixelPlace
 from medseg.io.dicom.plain_values import shown_modality
+from medseg.io.refusals import refuse
 
 DIRECTION_LENGTH_TOLERANCE = 1e-3
 """How far the length of a direction may be from 1: some scanners write four digits."""

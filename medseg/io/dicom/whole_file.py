@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydicom.dataset import FileDataset
 
-from medseg.io.dicom.elements import refuse
+from medseg.io.refusals import refuse
 
 _PREAMBLE_BYTES = 128
 _MAGIC = b"DICM"

@@ -7,26 +7,24 @@ from typing import Annotated
 
 import typer
 
+from medseg.cli.options import DataFolder, Device, Overrides, Profile, Quiet, Recipe
+
 
 def compare(
-    recipe: Annotated[str, typer.Argument(help="A recipe file (YAML), or the name of one that medseg ships.")],
+    recipe: Recipe,
     models: Annotated[
         str, typer.Option(help="Networks with commas between, or all; without it the recipe's own.")
     ] = "",
     losses: Annotated[str, typer.Option(help="Losses with commas between; without it the recipe's own.")] = "",
-    data: Annotated[Path | None, typer.Option(help="Folder that holds the data set.")] = None,
+    data: DataFolder = None,
     output: Annotated[Path | None, typer.Option(help="Folder to make; without it runs/compare_NAME-N.")] = None,
-    profile: Annotated[
-        str | None, typer.Option(help="Profile of the recipe; without it gpu where there is one, else cpu.")
-    ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one setting; may be repeated.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    profile: Profile = None,
+    overrides: Overrides = None,
+    device: Device = "auto",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on in --output; finished networks are not trained again.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train several networks or losses with the same small budget; ends with one table.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medseg.cli.options import Device
 from medseg.errors import InputError
 from medseg.printable import printable
 
@@ -26,7 +27,7 @@ def predict(
         str | None,
         typer.Option("--format", help="Format of masks in a folder: nii.gz, nii, tif, png, ome.zarr or dcm (SEG)."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     axes: Annotated[str | None, typer.Option(help="Axes of a file that does not state them, ZYX for example.")] = None,
     series: Annotated[
         str | None, typer.Option(metavar="UID", help="The one volume to take from a DICOM folder with several.")

@@ -7,20 +7,18 @@ from typing import Annotated
 
 import typer
 
+from medseg.cli.options import DataFolder, Device, Overrides, Profile, Quiet, Recipe
+
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A recipe file (YAML), or the name of one that medseg ships.")],
-    data: Annotated[Path | None, typer.Option(help="Folder that holds the data set.")] = None,
+    recipe: Recipe,
+    data: DataFolder = None,
     output: Annotated[Path | None, typer.Option(help="Run folder to make; without it runs/NAME-N.")] = None,
-    profile: Annotated[
-        str | None, typer.Option(help="Profile of the recipe; without it gpu where there is one, else cpu.")
-    ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one setting; may be repeated.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    profile: Profile = None,
+    overrides: Overrides = None,
+    device: Device = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --output where it stopped.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a network by a recipe; ends with a model package and a report.
 

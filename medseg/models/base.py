@@ -10,6 +10,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from medseg.errors import GeometryError, InputError
+from medseg.models.blocks.normalisation import Norm, needs_two_voxels
 from medseg.models.input_size import InputSizeRule
 
 
@@ -40,14 +41,24 @@ class SegmentationNetwork(nn.Module, ABC):
         num_classes: classes of the output, background included.
         spatial_dims: 2 or 3.
         input_size: sizes that the network takes.
+        coarsest_norm: normalisation that the smallest size would meet with a single voxel.
     """
 
-    def __init__(self, *, in_channels: int, num_classes: int, spatial_dims: int, input_size: InputSizeRule) -> None:
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        num_classes: int,
+        spatial_dims: int,
+        input_size: InputSizeRule,
+        coarsest_norm: Norm = "none",
+    ) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.num_classes = num_classes
         self.spatial_dims = spatial_dims
         self.input_size = input_size
+        self.coarsest_norm: Norm = coarsest_norm
 
     @property
     def size_divisor(self) -> int:
@@ -93,19 +104,26 @@ class SegmentationNetwork(nn.Module, ABC):
         """Raise unless the network can take images of that size.
 
         Raises:
-            GeometryError: it cannot; the message says the next size that it can take.
+            GeometryError: it cannot, or one voxel would be left on the coarsest level, which cannot be normalised; the
+                message says the next size that it can take.
         """
         if len(spatial_shape) != self.spatial_dims:
             message = f"{self._name}: expected {self.spatial_dims} spatial axes, got {len(spatial_shape)}."
             raise GeometryError(message)
         rule = self.input_size
-        if rule.allows(spatial_shape):
-            return
-        message = (
-            f"{self._name}: an input of {_written(spatial_shape)} voxels does not fit; an axis may have "
-            f"{rule.described()}. Pad it or choose a patch size of {_written(rule.at_least(spatial_shape))}."
-        )
-        raise GeometryError(message)
+        if not rule.allows(spatial_shape):
+            message = (
+                f"{self._name}: an input of {_written(spatial_shape)} voxels does not fit; an axis may have "
+                f"{rule.described()}. Pad it or choose a patch size of {_written(rule.at_least(spatial_shape))}."
+            )
+            raise GeometryError(message)
+        if tuple(spatial_shape) == rule.divisor and needs_two_voxels(self.coarsest_norm, training=self.training):
+            double = _written([2 * size for size in spatial_shape])
+            message = (
+                f"{self._name}: an input of {_written(spatial_shape)} voxels leaves one voxel on the coarsest level, "
+                f"too few for {self.coarsest_norm} norm. Choose a patch size of {double} or fewer levels."
+            )
+            raise GeometryError(message)
 
     def crop_to_output(self, voxels: Tensor) -> Tensor:
         """The part of `voxels` (target or weights on the input's grid, spatial axes last) that the logits cover."""

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from medseg.config import Config
-from medseg.errors import ConfigError, GeometryError
+from medseg.errors import GeometryError
 from medseg.models.base import SegmentationNetwork, SegmentationOutput
 from medseg.models.blocks.dimensions import to_channels_last
 from medseg.models.blocks.initialisation import initialise_he
@@ -54,9 +54,6 @@ class DeconvNet(SegmentationNetwork):
         generator: torch.Generator | None = None,
     ) -> None:
         options = options or DeconvNetOptions()
-        if spatial_dims != 2:
-            message = f"deconvnet is for 2-D images, got spatial_dims={spatial_dims}. Use 'unet' for volumes."
-            raise ConfigError(message)
         trunk = VGG16(in_channels, width_factor=options.width_factor, batch_norm=options.batch_norm)
         super().__init__(
             in_channels=in_channels,

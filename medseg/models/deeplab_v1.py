@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from medseg.config import Config
-from medseg.errors import ConfigError
 from medseg.models.base import SegmentationNetwork, SegmentationOutput
 from medseg.models.blocks.alignment import any_size_above, upsample_aligned
 from medseg.models.blocks.dimensions import to_channels_last
@@ -46,9 +45,6 @@ class DeepLabV1(SegmentationNetwork):
         generator: torch.Generator | None = None,
     ) -> None:
         options = options or DeepLabV1Options()
-        if spatial_dims != 2:
-            message = f"deeplab_v1 is for 2-D images, got spatial_dims={spatial_dims}."
-            raise ConfigError(message)
         layers = DENSE_LAYERS[options.field_of_view]
         super().__init__(
             in_channels=in_channels,

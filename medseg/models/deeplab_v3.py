@@ -9,35 +9,27 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from medseg.config import Config
-from medseg.errors import ConfigError
-from medseg.models.base import SegmentationNetwork, SegmentationOutput
-from medseg.models.blocks.alignment import any_size_above, upsample_aligned
+from medseg.models.base import SegmentationOutput
+from medseg.models.blocks.alignment import upsample_aligned
 from medseg.models.blocks.atrous import RATES, AtrousPyramid
+from medseg.models.blocks.atrous_network import AtrousNetwork, AtrousOptions
 from medseg.models.blocks.dimensions import to_channels_last
 from medseg.models.blocks.fcn_head import FCNHead
 from medseg.models.blocks.initialisation import initialise_he
 from medseg.models.blocks.normalised_convolution import NormalisedConvolution
-from medseg.models.blocks.resnet import MULTI_GRID, DilatedResNet, OutputStride, ResNetDepth
-from medseg.models.blocks.width import WidthFactor, scale_width
+from medseg.models.blocks.width import scale_width
 
 _HEAD_WIDTH = 256
 
 
-class DeepLabV3Options(Config):
+class DeepLabV3Options(AtrousOptions):
     """Shape of the network."""
 
-    width_factor: WidthFactor = 1.0
-    backbone: ResNetDepth = "resnet101"
-    output_stride: OutputStride = 16
-    """Input pixels between scores. The paper trains with 16 and predicts with 8; the weights are the same for both."""
-    multi_grid: bool = True
-    """Dilate the blocks of the last stage by a further 1, 2 and 4."""
     auxiliary_head: bool = False
     """Train a head of its own on the third stage, as torchvision does."""
 
 
-class DeepLabV3(SegmentationNetwork):
+class DeepLabV3(AtrousNetwork):
     """DeepLab v3: 58,630,997 parameters on ResNet-101 for 3 channels and 21 classes.
 
     Scores every 16 (or 8) pixels, upsampled bilinearly inside to the input's size, those of the auxiliary head too.
@@ -56,23 +48,7 @@ class DeepLabV3(SegmentationNetwork):
         generator: torch.Generator | None = None,
     ) -> None:
         options = options or DeepLabV3Options()
-        if spatial_dims != 2:
-            message = f"deeplab_v3 is for 2-D images, got spatial_dims={spatial_dims}."
-            raise ConfigError(message)
-        super().__init__(
-            in_channels=in_channels,
-            num_classes=num_classes,
-            spatial_dims=spatial_dims,
-            input_size=any_size_above(options.output_stride),
-        )
-        self.output_stride = options.output_stride
-        self.trunk = DilatedResNet(
-            in_channels,
-            depth=options.backbone,
-            width_factor=options.width_factor,
-            output_stride=options.output_stride,
-            multi_grid=MULTI_GRID if options.multi_grid else None,
-        )
+        super().__init__(in_channels=in_channels, num_classes=num_classes, spatial_dims=spatial_dims, options=options)
         third, last = self.trunk.widths[2:]
         width = scale_width(_HEAD_WIDTH, options.width_factor)
         self.head = nn.Sequential(

@@ -9,36 +9,28 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from medseg.config import Config
-from medseg.errors import ConfigError
-from medseg.models.base import SegmentationNetwork, SegmentationOutput
-from medseg.models.blocks.alignment import any_size_above, upsample_aligned
+from medseg.models.base import SegmentationOutput
+from medseg.models.blocks.alignment import upsample_aligned
 from medseg.models.blocks.atrous import RATES, AtrousPyramid
+from medseg.models.blocks.atrous_network import AtrousNetwork, AtrousOptions
 from medseg.models.blocks.dimensions import to_channels_last
 from medseg.models.blocks.initialisation import initialise_he
 from medseg.models.blocks.normalised_convolution import NormalisedConvolution
-from medseg.models.blocks.resnet import MULTI_GRID, DilatedResNet, OutputStride, ResNetDepth
-from medseg.models.blocks.width import WidthFactor, scale_width
+from medseg.models.blocks.width import scale_width
 
 _HEAD_WIDTH = 256
 _DETAIL_WIDTH = 48
 _DETAIL_STRIDE = 4
 
 
-class DeepLabV3PlusOptions(Config):
+class DeepLabV3PlusOptions(AtrousOptions):
     """Shape of the network."""
 
-    width_factor: WidthFactor = 1.0
-    backbone: ResNetDepth = "resnet101"
-    output_stride: OutputStride = 16
-    """Input pixels between the encoder's features; the weights are the same for both."""
-    multi_grid: bool = True
-    """Dilate the blocks of the last stage by a further 1, 2 and 4."""
     separable: bool = True
     """Separable convolutions in pyramid and decoder."""
 
 
-class DeepLabV3Plus(SegmentationNetwork):
+class DeepLabV3Plus(AtrousNetwork):
     """DeepLab v3+: 45,674,853 parameters on ResNet-101, 26,682,725 on ResNet-50, for 3 channels and 21 classes.
 
     The pyramid's features are brought to every 4 pixels, joined with 48 channels of the first stage and refined by two
@@ -57,23 +49,7 @@ class DeepLabV3Plus(SegmentationNetwork):
         generator: torch.Generator | None = None,
     ) -> None:
         options = options or DeepLabV3PlusOptions()
-        if spatial_dims != 2:
-            message = f"deeplab_v3_plus is for 2-D images, got spatial_dims={spatial_dims}."
-            raise ConfigError(message)
-        super().__init__(
-            in_channels=in_channels,
-            num_classes=num_classes,
-            spatial_dims=spatial_dims,
-            input_size=any_size_above(options.output_stride),
-        )
-        self.output_stride = options.output_stride
-        self.trunk = DilatedResNet(
-            in_channels,
-            depth=options.backbone,
-            width_factor=options.width_factor,
-            output_stride=options.output_stride,
-            multi_grid=MULTI_GRID if options.multi_grid else None,
-        )
+        super().__init__(in_channels=in_channels, num_classes=num_classes, spatial_dims=spatial_dims, options=options)
         first, *_, last = self.trunk.widths
         width = scale_width(_HEAD_WIDTH, options.width_factor)
         detail = scale_width(_DETAIL_WIDTH, options.width_factor)

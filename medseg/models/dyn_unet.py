@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal, NamedTuple
 
 import torch
@@ -15,7 +15,7 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from medseg.config import Config
-from medseg.errors import ConfigError, GeometryError
+from medseg.errors import ConfigError
 from medseg.models.base import SegmentationNetwork, SegmentationOutput
 from medseg.models.blocks.dimensions import CONVOLUTION
 from medseg.models.blocks.initialisation import initialise_he
@@ -100,6 +100,7 @@ class DynUNet(SegmentationNetwork):
             num_classes=num_classes,
             spatial_dims=spatial_dims,
             input_size=InputSizeRule(divisor=divisor, minimum=divisor),
+            coarsest_norm="instance",
         )
         with drawing_from(generator):
             stages = _STAGES[options.encoder](plan, in_channels)
@@ -114,21 +115,6 @@ class DynUNet(SegmentationNetwork):
     def has_auxiliary_heads(self) -> bool:
         """Whether `forward_with_auxiliary` returns more than the logits."""
         return len(self.auxiliary_heads) > 0
-
-    def check_input_size(self, spatial_shape: Sequence[int]) -> None:
-        """Raise unless the network can take images of that size.
-
-        Raises:
-            GeometryError: it cannot, or one voxel would be left on the coarsest level, which cannot be normalised.
-        """
-        super().check_input_size(spatial_shape)
-        if tuple(spatial_shape) == self.input_size.divisor:
-            given, double = (" x ".join(str(factor * size) for size in spatial_shape) for factor in (1, 2))
-            message = (
-                f"DynUNet: an input of {given} voxels leaves one voxel on the coarsest level, too few for instance "
-                f"norm. Choose a patch size of {double} or fewer levels."
-            )
-            raise GeometryError(message)
 
     def compute(self, images: Tensor, *, with_auxiliary: bool) -> SegmentationOutput:
         """Logits of checked `images`."""

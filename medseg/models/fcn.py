@@ -14,7 +14,6 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 
 from medseg.config import Config
-from medseg.errors import ConfigError
 from medseg.models.base import SegmentationNetwork, SegmentationOutput
 from medseg.models.blocks.bilinear import bilinear_deconvolution, initialise_bilinear
 from medseg.models.blocks.dimensions import to_channels_last
@@ -83,6 +82,7 @@ class FCN(SegmentationNetwork):
         *,
         in_channels: int,
         num_classes: int,
+        spatial_dims: int,
         options: FCN32sOptions,
         skip_scales: Mapping[str, float],
         generator: torch.Generator | None,
@@ -92,6 +92,7 @@ class FCN(SegmentationNetwork):
         Args:
             in_channels: channels of the images.
             num_classes: classes, background included.
+            spatial_dims: 2.
             options: what may differ from the paper.
             skip_scales: poolings whose scores are added, coarsest first, and the factor of each.
             generator: source of the weights; None takes torch's global one.
@@ -99,7 +100,7 @@ class FCN(SegmentationNetwork):
         super().__init__(
             in_channels=in_channels,
             num_classes=num_classes,
-            spatial_dims=2,
+            spatial_dims=spatial_dims,
             input_size=InputSizeRule(divisor=(1, 1), minimum=(1, 1)),
         )
         same = options.padding == "same"
@@ -173,9 +174,13 @@ class FCN32s(FCN):
         generator: torch.Generator | None = None,
     ) -> None:
         options = options or FCN32sOptions()
-        _refuse_volumes("fcn_32s", spatial_dims)
         super().__init__(
-            in_channels=in_channels, num_classes=num_classes, options=options, skip_scales={}, generator=generator
+            in_channels=in_channels,
+            num_classes=num_classes,
+            spatial_dims=spatial_dims,
+            options=options,
+            skip_scales={},
+            generator=generator,
         )
 
 
@@ -192,10 +197,10 @@ class FCN16s(FCN):
         generator: torch.Generator | None = None,
     ) -> None:
         options = options or FCN16sOptions()
-        _refuse_volumes("fcn_16s", spatial_dims)
         super().__init__(
             in_channels=in_channels,
             num_classes=num_classes,
+            spatial_dims=spatial_dims,
             options=options,
             skip_scales={"pool4": options.pool4_scale},
             generator=generator,
@@ -215,17 +220,11 @@ class FCN8s(FCN):
         generator: torch.Generator | None = None,
     ) -> None:
         options = options or FCN8sOptions()
-        _refuse_volumes("fcn_8s", spatial_dims)
         super().__init__(
             in_channels=in_channels,
             num_classes=num_classes,
+            spatial_dims=spatial_dims,
             options=options,
             skip_scales={"pool4": options.pool4_scale, "pool3": options.pool3_scale},
             generator=generator,
         )
-
-
-def _refuse_volumes(name: str, spatial_dims: int) -> None:
-    if spatial_dims != 2:
-        message = f"{name} is for 2-D images, got spatial_dims={spatial_dims}. Use 'unet' for volumes."
-        raise ConfigError(message)

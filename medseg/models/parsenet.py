@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medseg.config import Config
-from medseg.errors import ConfigError
 from medseg.models.base import SegmentationNetwork, SegmentationOutput
 from medseg.models.blocks.alignment import any_size_above, upsample_aligned
 from medseg.models.blocks.dimensions import to_channels_last
@@ -66,9 +65,6 @@ class ParseNet(SegmentationNetwork):
         generator: torch.Generator | None = None,
     ) -> None:
         options = options or ParseNetOptions()
-        if spatial_dims != 2:
-            message = f"parsenet is for 2-D images, got spatial_dims={spatial_dims}."
-            raise ConfigError(message)
         super().__init__(
             in_channels=in_channels,
             num_classes=num_classes,

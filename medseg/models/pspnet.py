@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medseg.config import Config
-from medseg.errors import ConfigError
 from medseg.models.base import SegmentationNetwork, SegmentationOutput
 from medseg.models.blocks.alignment import any_size_above, upsample_aligned
 from medseg.models.blocks.dimensions import to_channels_last
@@ -78,9 +77,6 @@ class PSPNet(SegmentationNetwork):
         generator: torch.Generator | None = None,
     ) -> None:
         options = options or PSPNetOptions()
-        if spatial_dims != 2:
-            message = f"pspnet is for 2-D images, got spatial_dims={spatial_dims}."
-            raise ConfigError(message)
         super().__init__(
             in_channels=in_channels,
             num_classes=num_classes,

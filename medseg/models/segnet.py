@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from medseg.config import Config
-from medseg.errors import ConfigError
 from medseg.models.base import SegmentationNetwork, SegmentationOutput
 from medseg.models.blocks.dimensions import to_channels_last
 from medseg.models.blocks.initialisation import initialise_he
@@ -50,9 +49,6 @@ class SegNet(SegmentationNetwork):
         generator: torch.Generator | None = None,
     ) -> None:
         options = options or SegNetOptions()
-        if spatial_dims != 2:
-            message = f"segnet is for 2-D images, got spatial_dims={spatial_dims}. Use 'unet' for volumes."
-            raise ConfigError(message)
         super().__init__(in_channels=in_channels, num_classes=num_classes, spatial_dims=spatial_dims, input_size=_SIZES)
         self.trunk = VGG16(in_channels, width_factor=options.width_factor, batch_norm=True)
         self.decoder = UnpoolingDecoder(

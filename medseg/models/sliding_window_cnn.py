@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medseg.config import Config
-from medseg.errors import ConfigError, GeometryError
+from medseg.errors import GeometryError
 from medseg.models.base import SegmentationNetwork, SegmentationOutput
 from medseg.models.blocks.dimensions import to_channels_last
 from medseg.models.blocks.initialisation import initialise_he
@@ -71,9 +71,6 @@ class SlidingWindowCNN(SegmentationNetwork):
         generator: torch.Generator | None = None,
     ) -> None:
         options = options or SlidingWindowCNNOptions()
-        if spatial_dims != 2:
-            message = f"sliding_window_cnn is for 2-D images, got spatial_dims={spatial_dims}."
-            raise ConfigError(message)
         super().__init__(
             in_channels=in_channels,
             num_classes=num_classes,

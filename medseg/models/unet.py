@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 import torch
@@ -17,7 +17,7 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from medseg.config import Config
-from medseg.errors import ConfigError, GeometryError
+from medseg.errors import ConfigError
 from medseg.models.base import SegmentationNetwork, SegmentationOutput
 from medseg.models.blocks.convolution import ConvolutionBlock, ResidualBlock
 from medseg.models.blocks.dimensions import CONVOLUTION, MAX_POOLING, to_channels_last
@@ -116,8 +116,8 @@ class UNet(SegmentationNetwork):
             num_classes=num_classes,
             spatial_dims=spatial_dims,
             input_size=InputSizeRule(divisor=divisor, minimum=divisor),
+            coarsest_norm=options.norm,
         )
-        self.norm = options.norm
         below = list(itertools.pairwise(channels))
 
         def block(entering: int, leaving: int) -> nn.Module:
@@ -147,25 +147,9 @@ class UNet(SegmentationNetwork):
         """Whether `forward_with_auxiliary` returns more than the logits."""
         return len(self.auxiliary_heads) > 0
 
-    def check_input_size(self, spatial_shape: Sequence[int]) -> None:
-        """Raise unless the network can take images of that size.
-
-        Raises:
-            GeometryError: it cannot, or one voxel would be left on the coarsest level, which cannot be normalised.
-        """
-        super().check_input_size(spatial_shape)
-        alone = self.norm == "instance" or (self.norm == "batch" and self.training)
-        if alone and tuple(spatial_shape) == self.input_size.divisor:
-            given, double = (" x ".join(str(factor * size) for size in spatial_shape) for factor in (1, 2))
-            message = (
-                f"UNet: an input of {given} voxels leaves one voxel on the coarsest level, too few for {self.norm} "
-                f"norm. Choose a patch size of {double} or fewer levels."
-            )
-            raise GeometryError(message)
-
     def compute(self, images: Tensor, *, with_auxiliary: bool) -> SegmentationOutput:
         """Logits of checked `images`."""
-        features = to_channels_last(images) if self.norm in KEEPS_CHANNELS_LAST else images
+        features = to_channels_last(images) if self.coarsest_norm in KEEPS_CHANNELS_LAST else images
         skipped: list[Tensor] = []
         for level, block in enumerate(self.contracting):
             if level > 0:

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medseg.config import Config
-from medseg.errors import ConfigError
 from medseg.models.base import SegmentationNetwork, SegmentationOutput
 from medseg.models.blocks.convolution import ConvolutionBlock
 from medseg.models.blocks.dimensions import to_channels_last
@@ -63,9 +62,6 @@ class UNet2015(SegmentationNetwork):
         generator: torch.Generator | None = None,
     ) -> None:
         options = options or UNet2015Options()
-        if spatial_dims != 2:
-            message = f"unet_2015 is for 2-D images, got spatial_dims={spatial_dims}. Use 'unet' for volumes."
-            raise ConfigError(message)
         padded = options.padding == "same"
         super().__init__(
             in_channels=in_channels,

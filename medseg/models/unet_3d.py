@@ -14,7 +14,6 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from medseg.config import Config
-from medseg.errors import ConfigError
 from medseg.models.base import SegmentationNetwork, SegmentationOutput
 from medseg.models.blocks.dimensions import to_channels_last
 from medseg.models.blocks.initialisation import initialise_he
@@ -60,9 +59,6 @@ class UNet3D(SegmentationNetwork):
         generator: torch.Generator | None = None,
     ) -> None:
         options = options or UNet3DOptions()
-        if spatial_dims != 3:
-            message = f"unet_3d is for volumes, got spatial_dims={spatial_dims}. Use 'unet' for 2-D images."
-            raise ConfigError(message)
         padded = options.padding == "same"
         super().__init__(
             in_channels=in_channels,

@@ -40,3 +40,8 @@ _NORMALISATION: Mapping[tuple[Norm, int], Callable[[int], nn.Module]] = {
 def build_norm(norm: Norm, channels: int, *, spatial_dims: int) -> nn.Module:
     """The layer that normalises `channels` channels."""
     return _NORMALISATION[norm, spatial_dims](channels)
+
+
+def needs_two_voxels(norm: Norm, *, training: bool) -> bool:
+    """Whether a single voxel has no spread for the layer to divide by."""
+    return norm == "instance" or (norm == "batch" and training)

@@ -25,6 +25,7 @@ from pydicom.uid import (
 )
 
 from medseg.io.refusals import refuse
+from medseg.printable import printable
 
 NATIVE: frozenset[str] = frozenset(
     {ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian}
@@ -47,6 +48,11 @@ their names may hold either."""
 _ENCAPSULATED = "1.2.840.10008.1.2.4."
 """Transfer syntaxes of the JPEG and MPEG families."""
 _PACKAGES = "pylibjpeg with pylibjpeg-libjpeg and pylibjpeg-openjpeg, or python-gdcm"
+
+_JPEG2000_FAMILY = frozenset({JPEG2000, JPEG2000Lossless})
+_OPENJPEG = "pylibjpeg"
+
+_LONGEST_UID = 64
 
 _SEGMENT_START = 0xFF
 _FRAME_HEADERS = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
@@ -86,6 +92,14 @@ def decoder_of(transfer_syntax: str, *, path: Path) -> Decoder:
     return decoder
 
 
+def plugin_of(decoder: Decoder) -> str:
+    """The one of pydicom's plugins to decode with; "" leaves the choice to pydicom.
+
+    pydicom asks GDCM first, and GDCM ends the whole process on some damaged JPEG 2000 streams.
+    """
+    return _OPENJPEG if decoder.UID in _JPEG2000_FAMILY and _OPENJPEG in decoder.available_plugins else ""
+
+
 def is_lossy_syntax(transfer_syntax: str) -> bool:
     """Whether pixels in this transfer syntax have lost something, or may have."""
     return transfer_syntax.startswith(_ENCAPSULATED) and transfer_syntax not in _LOSSLESS
@@ -110,4 +124,6 @@ def codestream_size(frame: bytes) -> tuple[int, int] | None:
 
 
 def _shown(uid: UID) -> str:
-    return f"{uid.name} ({uid})" if uid.name != str(uid) else str(uid)
+    """What the file states, as one line and never longer than a UID may be (PS3.5 section 9)."""
+    stated = printable(str(uid))[:_LONGEST_UID]
+    return f"{uid.name} ({stated})" if uid.name != str(uid) else stated

@@ -16,7 +16,7 @@ from pydicom.uid import UID, RLELossless
 
 from medseg.errors import ImageFormatError
 from medseg.io.budget import check_expansion
-from medseg.io.dicom.codecs import NATIVE, codestream_size, decoder_of
+from medseg.io.dicom.codecs import NATIVE, codestream_size, decoder_of, plugin_of
 from medseg.io.dicom.guarded import guarded_dcmread
 from medseg.io.dicom.pixel_bytes import check_length, check_pixel_bytes, frame_bytes
 from medseg.io.dicom.rle import unpacked_rle
@@ -102,7 +102,7 @@ def _pixels(decoder: Decoder, dataset: Any, one: SliceHeader, *, index: int) -> 
         size = codestream_size(frame)
         if size is not None and size != (one.rows, one.columns):  # swapped sides would decode to a picture
             _refuse_size(one, size)
-    return decoder.as_array(dataset, index=index, raw=True)[0]
+    return decoder.as_array(dataset, index=index, raw=True, decoding_plugin=plugin_of(decoder))[0]
 
 
 def _offsets(dataset: Any) -> tuple[bytes, bytes] | None:

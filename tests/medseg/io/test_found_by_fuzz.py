@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from cases.dicom import SeriesCase
 from fuzz.seeds import png_chunk
-from pydicom.uid import RLELossless
+from pydicom.uid import JPEG2000Lossless, RLELossless
 from support.ramp import encoded
 
 from medseg.errors import ImageFormatError, MedsegError
@@ -143,3 +143,25 @@ def test_a_png_is_measured_before_pillow_decodes_it_for_its_text(tmp_path, monke
     with pytest.raises(RefusedImageError, match=r"bomb\.png"):
         read_image(path)
     assert [entry.verdict for entry in describe(path)] == ["refused"]
+
+
+def test_a_jpeg_2000_stream_with_text_in_its_header_is_a_refusal_and_no_abort(tmp_path):
+    content = _slice(encoded(JPEG2000Lossless))
+    cut = content.rindex(b"\xff\x51") + 31  # inside SIZ, before the number of components
+    missing = content.index(b"reated by", cut) - cut
+    content[cut:] = content[cut + missing :] + b"\0" * missing
+    path = tmp_path / "text.dcm"
+    path.write_bytes(content)
+    with pytest.raises(RefusedImageError, match=r"text\.dcm: its pixels are damaged .*\[undecodable\]"):
+        read_image(path)
+
+
+def test_a_transfer_syntax_with_a_line_break_is_named_in_one_line(tmp_path):
+    content = _slice(encoded(JPEG2000Lossless))
+    at = content.index(JPEG2000Lossless.encode())
+    content[at + 3 : at + 6] = b")\n\xd7"
+    path = tmp_path / "odd_syntax.dcm"
+    path.write_bytes(content)
+    with pytest.raises(MedsegError, match=r"odd_syntax\.dcm: .*transfer syntax 1\.2\)\\n") as caught:
+        read_image(path)
+    assert "\n" not in str(caught.value)

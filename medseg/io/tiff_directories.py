@@ -1,4 +1,4 @@
-"""Whether the chain of pages in a TIFF ends: readers follow it, and a damaged one can lead in circles for minutes."""
+"""Whether the chain of pages in a TIFF ends and each has a size: readers can go round in circles for minutes if not."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from medseg.io.refusals import refuse
 
 _BYTE_ORDERS = {b"II": "<", b"MM": ">"}
 _BIG = 43
+_SIDES = {256, 257}
+"""Tags ImageWidth and ImageLength."""
+_UNSIGNED = {1, 3, 4, 13, 16, 18}
+"""Types of field BYTE, SHORT, LONG, IFD, LONG8 and IFD8."""
 _COPY_AGAIN = "Copy or export it again"
 
 
@@ -19,7 +23,8 @@ def check_directories(path: Path) -> None:
 
     Raises:
         RefusedImageError: the directories together are larger than the file, so that some overlap or recur
-            ("circular-pages"), or one lies beyond the end of the file ("truncated").
+            ("circular-pages"), the size of a page is no positive number ("damaged"), or a page lies beyond the end of
+            the file ("truncated").
     """
     size = path.stat().st_size
     with path.open("rb") as stream:
@@ -41,7 +46,7 @@ def check_directories(path: Path) -> None:
             walked += length + offset_bytes
             if offset + length > size:
                 break
-            stream.seek(offset + length)
+            _check_sides(stream.read(length - count_bytes), order=order, entry_bytes=entry_bytes, path=path)
             following = stream.read(offset_bytes)
             if len(following) < offset_bytes:
                 break
@@ -50,3 +55,11 @@ def check_directories(path: Path) -> None:
         refuse(path, "circular-pages", "its pages refer to each other in a circle or overlap", _COPY_AGAIN)
     if offset != 0:
         refuse(path, "truncated", "its list of pages goes on beyond the end of the file", _COPY_AGAIN)
+
+
+def _check_sides(entries: bytes, *, order: str, entry_bytes: int, path: Path) -> None:
+    """Pass when width and length are of a type without sign: tifffile takes a negative one and never ends."""
+    for at in range(0, len(entries) - entry_bytes + 1, entry_bytes):
+        tag, field_type = struct.unpack_from(order + "HH", entries, at)
+        if tag in _SIDES and field_type not in _UNSIGNED:
+            refuse(path, "damaged", "width or length of a page is not stored as a positive whole number", _COPY_AGAIN)

@@ -165,3 +165,14 @@ def test_a_transfer_syntax_with_a_line_break_is_named_in_one_line(tmp_path):
     with pytest.raises(MedsegError, match=r"odd_syntax\.dcm: .*transfer syntax 1\.2\)\\n") as caught:
         read_image(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_page_of_negative_width_is_refused_and_no_endless_loop(tmp_path):
+    content = bytearray(_tiff())
+    width = _tag(content, 256)
+    struct.pack_into("<H", content, width + 2, 6)  # SBYTE
+    struct.pack_into("<b", content, width + 8, -1)
+    path = tmp_path / "negative.tif"
+    path.write_bytes(content)
+    with pytest.raises(RefusedImageError, match=r"negative\.tif: width or length .*\[damaged\]"):
+        read_image(path)

@@ -14,6 +14,10 @@ def evaluate(
     prediction: Annotated[Path, typer.Option(help="Mask, folder of masks, or results of a batch, to be judged.")],
     reference: Annotated[Path, typer.Option(help="Mask, or folder of masks of the same names, that is the truth.")],
     task: Annotated[str, typer.Option(help="semantic, instances, lesions, isbi2012 or ctc.")] = "semantic",
+    probabilities: Annotated[
+        Path | None,
+        typer.Option(help="Class probabilities of the prediction, file or folder: add Brier score and calibration."),
+    ] = None,
     labels: Annotated[Path | None, typer.Option(help="CSV with columns value, name: what the values mean.")] = None,
     slices: Annotated[str | None, typer.Option(help="Slices of a stack to score, 20-23 for example.")] = None,
     against: Annotated[
@@ -65,6 +69,7 @@ def evaluate(
         prediction=prediction,
         reference=reference,
         task=task,
+        probabilities=probabilities,
         labels=labels,
         slices=slices,
         patients=patients,

@@ -87,6 +87,12 @@ def _check_cases(cases: Sequence[CaseScores]) -> None:
         message = f"evaluation: all cases must be of one task, got {', '.join(tasks)}."
         raise InputError(message)
 
+    kept = {frozenset(case.statistics) for case in cases}
+    if len(kept) > 1:
+        names = sorted(set().union(*kept) - frozenset.intersection(*kept))
+        message = f"evaluation: all cases must have the same statistics, only some have {', '.join(names)}."
+        raise InputError(message)
+
 
 def _all_labels(cases: Sequence[CaseScores]) -> LabelTable:
     """The classes of all cases; two cases may not call one value by two names."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from medseg.evaluation import cases as pairing
 from medseg.evaluation.membranes import check_coding_can_be_told, in_medseg_coding
+from medseg.evaluation.probability_files import load_probabilities
 from medseg.evaluation.slices import check_slices, parse_slices, take_slice
 from medseg.evaluation.task import Task
 from medseg.images import LabelKind, LabelMap, LabelTable
@@ -29,6 +30,7 @@ class CaseMaps:
         note: what was done to make the maps comparable; empty where nothing was.
         confidence: of each voxel, where the prediction is a detection map (lesions); `prediction` is where it is
             above 0.
+        probabilities: (K, *spatial) of the prediction, one channel a class; None where none are judged.
     """
 
     case_id: str
@@ -38,6 +40,7 @@ class CaseMaps:
     slice_number: int | None = None
     note: str = ""
     confidence: NDArray[np.floating] | None = None
+    probabilities: NDArray[np.floating] | None = None
 
 
 def case_maps(
@@ -93,10 +96,24 @@ def _cases_of(
                 prediction=take_slice(whole.prediction, number),
                 slice_number=number,
                 confidence=None if whole.confidence is None else whole.confidence[number],
+                probabilities=None if whole.probabilities is None else whole.probabilities[:, number],
             )
 
 
 def _read(
+    pair: pairing.CasePair, *, task: Task, labels: LabelTable | None, numbers: tuple[int, ...] | None, resample: bool
+) -> CaseMaps:
+    """The maps of a pair, and its probabilities where they are judged."""
+    maps = _read_maps(pair, task=task, labels=labels, numbers=numbers, resample=resample)
+    if pair.probabilities is None:
+        return maps
+    found = load_probabilities(
+        pair.probabilities, reference=maps.reference, reference_source=pair.reference, numbers=numbers
+    )
+    return replace(maps, probabilities=found)
+
+
+def _read_maps(
     pair: pairing.CasePair, *, task: Task, labels: LabelTable | None, numbers: tuple[int, ...] | None, resample: bool
 ) -> CaseMaps:
     """Reference and prediction of a pair, made and checked to be comparable."""

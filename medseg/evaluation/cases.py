@@ -23,11 +23,13 @@ class CasePair:
         case_id: the case.
         reference: file, or map in memory.
         prediction: file, or map in memory.
+        probabilities: file of the prediction's class probabilities; None where none are judged.
     """
 
     case_id: str
     reference: Path | LabelMap
     prediction: Path | LabelMap
+    probabilities: Path | None = None
 
 
 def find_pairs(

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from medseg.errors import InputError
 from medseg.evaluation import cases as pairing
 from medseg.evaluation.aggregate import aggregate
+from medseg.evaluation.calibration_scores import with_calibration
 from medseg.evaluation.case_maps import CaseMaps, case_maps
 from medseg.evaluation.ctc_evaluation import evaluate_sequences
 from medseg.evaluation.options import ScoringOptions, check_choices
+from medseg.evaluation.probability_files import with_probabilities
 from medseg.evaluation.provenance import InputRecord, Provenance, medseg_version, record_input
 from medseg.evaluation.result import CaseScores, Evaluation
 from medseg.evaluation.scheme import SCHEMES
@@ -23,11 +25,12 @@ from medseg.images import LabelMap, LabelTable
 from medseg.registry import look_up
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - the settings of one call
     *,
     prediction: Path | LabelMap,
     reference: Path | LabelMap,
     task: str = "semantic",
+    probabilities: Path | None = None,
     labels: LabelTable | None = None,
     slices: str | None = None,
     patients: Mapping[str, str] | None = None,
@@ -44,6 +47,8 @@ def evaluate(
         prediction: label map, its file, or a folder of such files.
         reference: the same of the truth.
         task: "semantic", "instances", "lesions", "isbi2012" or "ctc".
+        probabilities: file of the prediction's class probabilities, or folder of such files named like the references:
+            adds Brier score and calibration (semantic, lesions).
         labels: the classes; from the maps where absent.
         slices: slices along the first axis of stacks, "20-23" or "0,5,20-23", from 0; all where absent.
         patients: case id -> patient, for confidence intervals; where absent, each file is a patient of its own.
@@ -58,18 +63,21 @@ def evaluate(
     """
     task = Task.of(task)
     options = options or ScoringOptions()
-    check_choices(task, {**asdict(options), "labels": labels, "slices": slices, "patients": patients})
+    chosen = {"labels": labels, "slices": slices, "patients": patients, "probabilities": probabilities}
+    check_choices(task, {**asdict(options), **chosen, "no_surfaces": not options.surfaces})
     if task is Task.CTC:
         return evaluate_sequences(reference=reference, prediction=prediction, options=options)
     pairs, notes = pairing.find_pairs(reference=_as_source(reference), prediction=_as_source(prediction))
+    if probabilities is not None:
+        pairs = with_probabilities(pairs, Path(probabilities))
     _check_patients(patients, pairs)
-    resampled: list[str] = []
+    about_cases: list[str] = []
     maps = case_maps(pairs, task=task, labels=labels, slices=slices, resample=options.resample)
-    scored = list(_scored(maps, task=task, options=options, patients=patients, notes=resampled))
+    scored = list(_scored(maps, task=task, options=options, patients=patients, notes=about_cases))
     provenance = Provenance(medseg_version(), tuple(_records(pairs)), slices, asdict(options))
     return aggregate(
         scored,
-        notes=(*notes, *dict.fromkeys(resampled)),
+        notes=(*notes, *dict.fromkeys(about_cases)),
         provenance=provenance,
         replicates=options.replicates,
         seed=options.seed,
@@ -134,6 +142,14 @@ def _scored(
             confidence=case.confidence,
             options=options,
         )
+        if case.probabilities is not None:
+            scores, left_out = with_calibration(
+                scores,
+                reference=case.reference,
+                probabilities=case.probabilities,
+                name=f"probabilities of case {case.case_id!r}",
+            )
+            notes += [left_out] if left_out else []
         if case.note:
             notes.append(case.note)
         # The slices of a stack are one patient's.
@@ -158,6 +174,10 @@ def _records(pairs: Sequence[pairing.CasePair]) -> list[InputRecord]:
     return [
         record_input(source, role=role)
         for pair in pairs
-        for role, source in (("reference", pair.reference), ("prediction", pair.prediction))
+        for role, source in (
+            ("reference", pair.reference),
+            ("prediction", pair.prediction),
+            ("probabilities", pair.probabilities),
+        )
         if isinstance(source, Path)
     ]

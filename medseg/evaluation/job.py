@@ -20,6 +20,7 @@ class EvaluationJob:
         prediction: mask, or folder of masks, to judge.
         reference: the truth.
         task: see `medseg.evaluation.evaluate`.
+        probabilities: class probabilities of `prediction`; those of `against` are not judged.
         labels: CSV of the classes.
         slices: slices of stacks.
         patients: CSV of the cases' patients.
@@ -30,6 +31,7 @@ class EvaluationJob:
     prediction: Path
     reference: Path
     task: str = "semantic"
+    probabilities: Path | None = None
     labels: Path | None = None
     slices: str | None = None
     patients: Path | None = None
@@ -49,12 +51,13 @@ class EvaluationJob:
                 prediction=prediction,
                 reference=self.reference,
                 task=self.task,
+                probabilities=probabilities,
                 labels=labels,
                 slices=self.slices,
                 patients=patients,
                 options=self.options,
             )
-            for prediction in (self.prediction, self.against)
+            for prediction, probabilities in ((self.prediction, self.probabilities), (self.against, None))
             if prediction is not None
         ]
         if self.against is None:

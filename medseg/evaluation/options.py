@@ -16,7 +16,7 @@ class ScoringOptions:
     """Choices that change the scores; each evaluation records them.
 
     Attributes:
-        surfaces: whether surface distances are measured (semantic, lesions); they take most of the time.
+        surfaces: whether surface distances are measured (semantic); they take most of the time.
         tolerance_mm: distance up to which surfaces agree; without it there is no normalised surface distance, for no
             tolerance suits all tissues.
         resample: whether a prediction on another grid is brought to the reference's (nearest neighbour), not refused.
@@ -45,27 +45,26 @@ class ScoringOptions:
                 raise InputError(message)
 
 
+_NO_FIELD = {"border_pixels": "there is no field of interest"}
+_NO_SURFACES = dict.fromkeys(("tolerance_mm", "no_surfaces"), "no surfaces are measured")
+
 _NOT_TAKEN: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
-        Task.SEMANTIC.value: {"border_pixels": "there is no field of interest"},
+        Task.SEMANTIC.value: _NO_FIELD,
         Task.ISBI2012.value: {
-            "border_pixels": "there is no field of interest",
-            "tolerance_mm": "no surfaces are measured",
+            **_NO_FIELD,
+            **_NO_SURFACES,
+            "probabilities": "it compares the regions of finished maps; --task semantic judges probabilities",
         },
-        Task.INSTANCES.value: {
-            "border_pixels": "there is no field of interest",
-            "tolerance_mm": "no surfaces are measured",
-        },
-        Task.LESIONS.value: {
-            "border_pixels": "there is no field of interest",
-            "tolerance_mm": "no surfaces are measured",
-        },
+        Task.INSTANCES.value: {**_NO_FIELD, **_NO_SURFACES, "probabilities": "objects have numbers, no classes"},
+        Task.LESIONS.value: {**_NO_FIELD, **_NO_SURFACES},
         Task.CTC.value: {
             "patients": "its units are sequences",
             "labels": "its objects have numbers, no classes",
             "slices": "all frames are scored",
             "resample": "masks must have their reference's size",
-            "tolerance_mm": "no surfaces are measured",
+            "probabilities": "its objects have numbers, no classes",
+            **_NO_SURFACES,
         },
     }
 )

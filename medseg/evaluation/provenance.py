@@ -17,7 +17,7 @@ class InputRecord:
     """One file that was scored.
 
     Attributes:
-        role: "reference" or "prediction".
+        role: "reference", "prediction" or "probabilities".
         path: as it was given.
         sha256: of its bytes; for a folder, of its files' names and bytes in order of name.
     """

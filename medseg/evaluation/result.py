@@ -17,7 +17,7 @@ from medseg.evaluation.task import TASK_VIEWS, Task
 from medseg.evaluation.volumes import VolumeAgreement, volume_agreements
 from medseg.files import write_text_atomically
 from medseg.images import LabelTable
-from medseg.metrics import ConfusionTable, RegionOverlap, definition_of
+from medseg.metrics import CalibrationTable, ConfusionTable, RegionOverlap, definition_of
 from medseg.metrics.metric_definition import Direction
 
 
@@ -123,6 +123,12 @@ class Evaluation:
     def confusion(self) -> ConfusionTable | None:
         """Counts of all cases together; None for tasks without classes of voxels."""
         tables = [case.confusion for case in self.cases if case.confusion is not None]
+        return sum(tables[1:], start=tables[0]) if tables else None
+
+    @property
+    def calibration(self) -> CalibrationTable | None:
+        """Sums over the bins of confidence of all cases together; None where no probabilities were judged."""
+        tables = [case.statistics["calibration"] for case in self.cases if "calibration" in case.statistics]
         return sum(tables[1:], start=tables[0]) if tables else None
 
     @property

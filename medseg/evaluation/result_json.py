@@ -21,7 +21,7 @@ from medseg.evaluation.statistics import number_from_data as _float
 from medseg.evaluation.statistics import number_to_data as _number
 from medseg.evaluation.volumes import VolumeAgreement
 from medseg.images import Label, LabelTable
-from medseg.metrics import ConfusionTable, definition_of
+from medseg.metrics import CalibrationTable, ConfusionTable, definition_of, reliability_diagram
 
 SCHEMA_VERSION = 3
 """Of the JSON; it rises when a reader of the old form would misread the new one."""
@@ -37,6 +37,7 @@ def evaluation_to_json(evaluation: Evaluation) -> str:
         "pooled": {key: _number(value) for key, value in evaluation.pooled.items()},
         "presence": presence_counts(dict(case.presence) for case in evaluation.cases),
         "volume_agreement": {name: _agreement_to_data(one) for name, one in evaluation.volume_agreement.items()},
+        "reliability": _reliability_to_data(evaluation.calibration),
         "comparison": None if evaluation.comparison is None else _comparison_to_data(evaluation.comparison),
         "cases": [_case_to_data(case) for case in evaluation.cases],
         "sequences": [_case_to_data(case) for case in evaluation.sequences],
@@ -117,6 +118,20 @@ def _agreement_to_data(one: VolumeAgreement) -> dict[str, Any]:
         "cases": list(one.case_ids),
         "means": agreement.means.tolist(),
         "differences": agreement.differences.tolist(),
+    }
+
+
+def _reliability_to_data(table: CalibrationTable | None) -> dict[str, Any] | None:
+    """The reliability diagram for readers of the JSON; it is formed anew from the cases when it is read."""
+    if table is None:
+        return None
+    diagram = reliability_diagram(table)
+    bins = {name: [_number(value) for value in getattr(diagram, name)] for name in ("confidences", "accuracies")}
+    return {
+        "num_voxels": table.num_voxels,
+        "edges": diagram.edges.tolist(),
+        "counts": table.counts.tolist(),
+        **bins,
     }
 
 

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from medseg.evaluation.calibration_scores import JOINED_CALIBRATION_SCORES
 from medseg.evaluation.instances import JOINED_OBJECT_SCORES, score_instances
 from medseg.evaluation.lesion_scores import JOINED_LESION_SCORES, score_lesions
 from medseg.evaluation.membrane_scores import score_membranes
@@ -59,9 +60,9 @@ class TaskScheme:
 
 SCHEMES: Mapping[str, TaskScheme] = MappingProxyType(
     {
-        Task.SEMANTIC.value: TaskScheme(score_semantic),
+        Task.SEMANTIC.value: TaskScheme(score_semantic, JOINED_CALIBRATION_SCORES),
         Task.ISBI2012.value: TaskScheme(score_membranes, JOINED_REGION_SCORES),
-        Task.LESIONS.value: TaskScheme(score_lesions, JOINED_LESION_SCORES),
+        Task.LESIONS.value: TaskScheme(score_lesions, {**JOINED_LESION_SCORES, **JOINED_CALIBRATION_SCORES}),
         Task.INSTANCES.value: TaskScheme(score_instances, JOINED_OBJECT_SCORES, LabelKind.INSTANCES),
     }
 )

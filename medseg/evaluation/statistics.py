@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from medseg.errors import InputError
 from medseg.metrics import (
+    CalibrationTable,
     DetectionCounts,
     InstanceOverlap,
     LesionFindings,
@@ -36,9 +37,10 @@ STATISTICS: Mapping[str, type] = MappingProxyType(
         "matches": MatchCounts,
         "segmentation": SegmentationCounts,
         "detection": DetectionCounts,
+        "calibration": CalibrationTable,
     }
 )
-"""Name in a case -> its class, a dataclass of numbers or of arrays of whole numbers."""
+"""Name in a case -> its class, a dataclass of numbers or of arrays."""
 
 
 _JOINS: Mapping[type, Callable[[Any], Any]] = MappingProxyType(
@@ -46,6 +48,7 @@ _JOINS: Mapping[type, Callable[[Any], Any]] = MappingProxyType(
 )
 """Statistics that are tables: joined at once, without copying the growing sum each time."""
 _DTYPES: Mapping[type, type] = MappingProxyType({InstanceOverlap: np.int64, LesionFindings: np.float64})
+"""Of the arrays of tables, which may be empty or hold nan; of others, as the numbers are."""
 _MOST_SUMS: Mapping[type, int] = MappingProxyType({InstanceOverlap: 0, LesionFindings: 500})
 """Tables of lesions are joined some hundred times; of all objects of microscopy images, there are too many."""
 
@@ -84,8 +87,14 @@ def weighted_sums(parts: Sequence[Any], weights: NDArray[np.floating]) -> list[A
     if type(parts[0]) in _JOINS:
         counts = weights.astype(np.int64)
         return [joined([part for part, count in zip(parts, row, strict=True) for _ in range(count)]) for row in counts]
-    values = np.array([dataclasses.astuple(part) for part in parts], dtype=np.float64)
-    return [type(parts[0])(*row) for row in (weights @ values).tolist()]
+    names = [field.name for field in dataclasses.fields(parts[0])]
+    sums = [
+        np.tensordot(weights, np.array([getattr(part, name) for part in parts], dtype=np.float64), axes=1)
+        for name in names
+    ]
+    # Plain numbers stay plain numbers: the scores' functions take them as they take those of one case.
+    rows = zip(*(one.tolist() if one.ndim == 1 else one for one in sums), strict=True)
+    return [type(parts[0])(*row) for row in rows]
 
 
 def to_data(statistic: Any) -> dict[str, Any]:
@@ -117,7 +126,7 @@ def from_data(name: str, data: Mapping[str, Any]) -> Any:
 
 
 def _array(value: list[Any], kind: type, field: str) -> NDArray[Any]:
-    dtype = np.bool_ if field.startswith("has_") else _DTYPES[kind]
+    dtype = np.bool_ if field.startswith("has_") else _DTYPES.get(kind)
     return np.array([math.nan if one is None else one for one in value], dtype=dtype)
 
 

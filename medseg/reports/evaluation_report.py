@@ -12,6 +12,7 @@ from medseg.reports.sections import (
     add_cases,
     add_definitions,
     add_froc,
+    add_reliability,
     add_scores,
     add_volume_agreement,
     provenance_block,
@@ -44,6 +45,7 @@ def write_evaluation_report(
     document.add(cards([*score_cards(evaluation), Card("Cases", str(count))]))
     add_scores(document, evaluation)
     add_froc(document, evaluation)
+    add_reliability(document, evaluation)
     add_volume_agreement(document, evaluation)
     add_cases(document, evaluation, dict(pictures or {}))
     add_definitions(document, evaluation)

@@ -8,9 +8,9 @@ from pathlib import Path
 from medseg.evaluation import Evaluation
 from medseg.evaluation.task import TASK_VIEWS
 from medseg.evaluation.text import AGREEMENT_EXPLAINED, COMPARISON_EXPLAINED, interval_text, number_text, score_name
-from medseg.metrics import definition_of, froc, joined_findings
+from medseg.metrics import definition_of, froc, joined_findings, reliability_diagram
 from medseg.reports.document import Card, Document, escape, facts, fold, notice, picture, table
-from medseg.reports.score_charts import bland_altman_chart, froc_chart
+from medseg.reports.score_charts import bland_altman_chart, froc_chart, reliability_chart
 from medseg.reports.tables import (
     agreement_table,
     case_chips,
@@ -82,6 +82,36 @@ def add_froc(document: Document, evaluation: Evaluation) -> None:
     if len(curve.thresholds) < 2:
         lead += " Masks without confidences give one point, not a curve."
     document.add_section("Sensitivity and false positives", _chart("All cases", froc_chart(curve)), lead=lead)
+
+
+def add_reliability(document: Document, evaluation: Evaluation) -> None:
+    """Append whether the probabilities are what they say; nothing where none were judged."""
+    voxels = evaluation.calibration
+    if voxels is None or not voxels.num_voxels:
+        return
+    diagram = reliability_diagram(voxels)
+    rows = [
+        (
+            f"{low:.3f} to {high:.3f}",
+            str(count),
+            *(number_text(value) for value in (confidence, accuracy, accuracy - confidence)),
+        )
+        for low, high, count, confidence, accuracy in zip(
+            diagram.edges, diagram.edges[1:], voxels.counts, diagram.confidences, diagram.accuracies, strict=False
+        )
+        if count
+    ]
+    headings = ("Confidence", "Voxels", "Mean confidence", "Accuracy", "Accuracy - confidence")
+    lead = (
+        f"Of {voxels.num_voxels} voxels of {len(evaluation.cases)} case(s), in bins of the probability of the most "
+        "probable class: how often that class is right. Below the diagonal the model is too sure. Marks are as large "
+        "as the bin's share of the voxels; easy background fills the last bin."
+    )
+    document.add_section(
+        "Reliability of the probabilities",
+        f'<div class="charts">{_chart("All voxels", reliability_chart(diagram))}{table(headings, rows)}</div>',
+        lead=lead,
+    )
 
 
 def _chart(heading: str, svg: str) -> str:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, field_validator
+from pydantic import Field, NonNegativeInt, field_validator, model_validator
 
 from medseg.config import Config
 from medseg.datasets.case import Case, Splits
 from medseg.datasets.folder_checks import check_pairs
 from medseg.datasets.listed import ListedDataset
 from medseg.datasets.pairing import find_pairs
+from medseg.datasets.patients import patients_of
 from medseg.datasets.splits import check_splits, load_splits, make_splits, save_splits
 from medseg.errors import ConfigError, InputError
 from medseg.images import LabelTable
@@ -41,7 +42,10 @@ class FolderOptions(Config):
     label_axes: str | None = None
     """Axes of the label files; absent: as `axes` without channels."""
     group_pattern: str | None = None
-    """Regular expression with one group that finds the patient in a case's name; absent: every case is its own."""
+    """Regular expression with one group that finds the patient in a case's name; absent: see `patients`."""
+    patients: Path | None = None
+    """CSV file, relative to the folder, with the columns case_id and patient. Without it and without `group_pattern`,
+    cases of one DICOM Patient ID are one patient, and any other case is its own."""
     train: tuple[str, ...] | None = None
     """Cases by name; absent: all that are in neither other list."""
     validation: tuple[str, ...] | None = None
@@ -62,6 +66,13 @@ class FolderOptions(Config):
             message = "must be a path below the folder with {case} in it once, like images/{case}.png"
             raise ValueError(message)
         return pattern
+
+    @model_validator(mode="after")
+    def _states_patients_once(self) -> FolderOptions:
+        if self.group_pattern is not None and self.patients is not None:
+            message = "patients and group_pattern both say whose a case is: give one of them"
+            raise ValueError(message)
+        return self
 
     @field_validator("group_pattern")
     @classmethod
@@ -93,10 +104,12 @@ def open_folder(root: Path, options: FolderOptions) -> ListedDataset:
     pairs = find_pairs(root, image_pattern=options.image_pattern, label_pattern=options.label_pattern)
     label_axes = options.label_axes or (options.axes.upper().replace("C", "") if options.axes else None)
     num_channels, spatial_dims = check_pairs(pairs, axes=options.axes, label_axes=label_axes)
+    table_of_patients = None if options.patients is None else root / options.patients
+    patients = patients_of(pairs, pattern=options.group_pattern, table=table_of_patients, where=_WHERE)
     cases = tuple(
         Case(
             case_id=pair.case_id,
-            group_id=_group_of(pair.case_id, options.group_pattern),
+            group_id=patients[pair.case_id],
             image=ImageSource(pair.image, axes=options.axes),
             reference=LabelSource(pair.label, table, axes=label_axes, value_map=options.value_map),
         )
@@ -112,16 +125,6 @@ def _check_value_map(value_map: Mapping[int, int] | None, table: LabelTable) -> 
         known = ", ".join(f"{label.value}={label.name}" for label in table)
         message = f"{_WHERE}.value_map: maps to {strangers[0]}, which is no class. Known: {known}."
         raise ConfigError(message)
-
-
-def _group_of(case_id: str, pattern: str | None) -> str:
-    if pattern is None:
-        return case_id
-    match = re.search(pattern, case_id)
-    if match is None:
-        message = f"{_WHERE}.group_pattern: {pattern!r} does not match case {case_id!r}. Make it match every case."
-        raise ConfigError(message)
-    return match[1]
 
 
 def _splits(root: Path, options: FolderOptions, cases: tuple[Case, ...]) -> Splits:

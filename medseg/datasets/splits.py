@@ -53,6 +53,7 @@ def make_splits(
         message = (
             f"split: {len(groups)} groups with shares of {validation_fraction:g} for validation and {test_fraction:g} "
             "for test leave nothing to train on. Add cases, lower the shares or list the cases by name."
+            f"{_one_group(groups)}"
         )
         raise InputError(message)
     return Splits(
@@ -76,7 +77,7 @@ def check_splits(splits: Splits, cases: Sequence[Case], *, name: str, groups_may
     """
     group_of = {case.case_id: case.group_id for case in cases}
     list_of_case: dict[str, str] = {}
-    list_of_group: dict[str, str] = {}
+    first_of_group: dict[str, tuple[str, str]] = {}
     for listed, ids in (("train", splits.train), ("validation", splits.validation), ("test", splits.test)):
         for case_id in ids:
             if case_id not in group_of:
@@ -86,11 +87,11 @@ def check_splits(splits: Splits, cases: Sequence[Case], *, name: str, groups_may
                 message = f"{name}: case {case_id!r} stands in {list_of_case[case_id]} and in {listed}. Keep it in one."
                 raise InputError(message)
             list_of_case[case_id] = listed
-            other = list_of_group.setdefault(group_of[case_id], listed)
+            other, partner = first_of_group.setdefault(group_of[case_id], (listed, case_id))
             if other != listed and not groups_may_span:
                 message = (
-                    f"{name}: group {group_of[case_id]!r} stands in {other} and, with case {case_id!r}, in {listed}. "
-                    "Cases of one patient or volume must stay together."
+                    f"{name}: group {group_of[case_id]!r} stands in {other} with case {partner!r} and in {listed} "
+                    f"with case {case_id!r}. Cases of one patient or volume must stay together."
                 )
                 raise InputError(message)
 
@@ -133,6 +134,10 @@ def _take(remaining: list[str], sizes: dict[str, int], *, wanted: float) -> set[
         taken.add(group)
         count += sizes[group]
     return taken
+
+
+def _one_group(groups: list[str]) -> str:
+    return f" All cases are of one group: {groups[0]}." if len(groups) == 1 else ""
 
 
 def _known(group_of: dict[str, str]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from medseg.config import TrainingRecipe
 from medseg.datasets import open_dataset
 from medseg.datasets.case import Case, Dataset, Splits
+from medseg.datasets.leakage import check_contents
 from medseg.errors import ConfigError, InputError
 from medseg.images import Image, LabelMap
 from medseg.training.data_module import PreparedCase, prepare_training_cases
@@ -79,8 +80,8 @@ def choose_splits(dataset: Dataset, folder: RunFolder) -> Splits:
     """The split of the run: that in its folder, or else the data set's.
 
     Raises:
-        InputError: there is nothing to train on or to validate with, the file is damaged, or the data set no longer
-            has a case of it.
+        InputError: there is nothing to train on or to validate with, one image stands in two lists under two names,
+            the file is damaged, or the data set no longer has a case of it.
     """
     if folder.splits.exists():
         splits = _read_splits(folder.splits)
@@ -103,6 +104,7 @@ def _check_splits(splits: Splits, dataset: Dataset) -> None:
         if not cases:
             message = f"{dataset.name}: expected at least one case in the {name} split, got none. Add some cases to it."
             raise InputError(message)
+    check_contents(splits, dataset.cases(), name=dataset.name)
 
 
 def _read_splits(path: Path) -> Splits:

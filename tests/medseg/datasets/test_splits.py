@@ -50,7 +50,10 @@ def test_a_single_group_cannot_be_split():
     [
         (Splits(("a_0", "x"), ("b_1",)), r"train names case 'x', which does not exist. Known: a_0, b_1, b_2\."),
         (Splits(("a_0",), ("b_1", "a_0")), "case 'a_0' stands in train and in validation"),
-        (Splits(("a_0", "b_1"), ("b_2",)), "group 'b' stands in train and, with case 'b_2', in validation"),
+        (
+            Splits(("a_0", "b_1"), ("b_2",)),
+            "'b' stands in train with case 'b_1' and in validation with case 'b_2'",
+        ),
     ],
 )
 def test_wrong_splits_are_named(splits, message):

@@ -32,6 +32,9 @@ _LINE_INCHES = 0.2
 _ERROR_GROUND = 0.5
 """Brightness of the image below the error map: dimmed, so that the errors stand out."""
 _FOOT_INCHES = 0.34
+_BURNED_IN_TEXT = "burned-in-text"
+"""Code of the DICOM reader's verdict on an image that shows text."""
+_HIDDEN = "(image not drawn: text is burned into its pixels)"
 _LETTER_PLACES = (
     (0.015, 0.5, "left", "center"),
     (0.985, 0.5, "right", "center"),
@@ -74,7 +77,8 @@ def write_overlay(
 
     Of a volume it shows the slice with most wrong voxels, patients' volumes in radiological convention with letters
     at the edges; the line below the title says which slice it is. Small findings are also shown enlarged. Without an
-    image the masks lie on black.
+    image the masks lie on black; likewise where the file says that text is burned into its pixels (DICOM PS3.3
+    C.7.6.1.1.1, Burned In Annotation), since pictures are passed on more freely than images.
 
     Args:
         path: the PNG.
@@ -101,8 +105,11 @@ def write_overlay(
     )
     panels = _panels(plane, reference, prediction)
     if image is None:
-        grey = np.zeros_like(plane.cut(np.empty(shown.spatial_shape, dtype=np.uint8)), dtype=np.float32)
+        grey = _black(plane, shown.spatial_shape)
         panels = panels[1:]
+    elif _shows_text(image):
+        grey = _black(plane, shown.spatial_shape)
+        title = f"{title} {_HIDDEN}".strip()
     else:
         grey = grey_levels(plane.cut(_single_channel(image)), value_unit=image.metadata.value_unit)
     figure = _draw(grey, panels, plane=plane, title=title)
@@ -120,6 +127,14 @@ def _check_sizes(
                 f"got {label_map.spatial_shape}. Resample it like the image first."
             )
             raise GeometryError(message)
+
+
+def _shows_text(image: Image) -> bool:
+    return any(verdict.code == _BURNED_IN_TEXT for verdict in image.metadata.verdicts)
+
+
+def _black(plane: DisplayPlane, spatial_shape: tuple[int, ...]) -> NDArray[np.float32]:
+    return np.zeros_like(plane.cut(np.empty(spatial_shape, dtype=np.uint8)), dtype=np.float32)
 
 
 def _single_channel(image: Image) -> NDArray[Any]:

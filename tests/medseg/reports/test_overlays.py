@@ -2,11 +2,13 @@ import itertools
 
 import numpy as np
 import pytest
+from cases.dicom import SeriesCase
 from PIL import Image as PillowImage
 
 from medseg.errors import GeometryError, InputError, StorageError
 from medseg.geometry import Affine, Grid, WorldFrame
 from medseg.images import Image, ImageMetadata, LabelMap, LabelTable
+from medseg.io import read_image
 from medseg.reports import write_overlay
 from medseg.reports.layers import content, error_layers, grey_levels, label_layers, zoom_box
 from medseg.reports.plane import choose_plane
@@ -218,3 +220,25 @@ def test_masks_are_drawn_without_an_image_and_nothing_at_all_is_refused(tmp_path
         assert width == pytest.approx(3 * one_panel.width, rel=0.03)
     with pytest.raises(InputError, match=r"expected an image or a label map to draw, got neither"):
         write_overlay(tmp_path / "none.png")
+
+
+def pictured(folder, *, burned_in, seed):
+    """The picture of a series of noise."""
+
+    def change(ds, k):
+        ds.BurnedInAnnotation = burned_in
+        ds.PixelData = np.random.default_rng([seed, k]).integers(0, 2000, 40 * 30, dtype=np.uint16).tobytes()
+
+    folder.mkdir()
+    SeriesCase(shape=(40, 30, 3)).write(folder, change=change)
+    image = read_image(folder)
+    mask = lesion_map(np.zeros(image.spatial_shape), image.affine, "XYZ")
+    write_overlay(folder.with_suffix(".png"), image=image, prediction=mask)
+    return folder.with_suffix(".png").read_bytes()
+
+
+def test_an_image_with_burned_in_text_is_not_drawn(tmp_path):
+    with_text = [pictured(tmp_path / f"text{seed}", burned_in="YES", seed=seed) for seed in (1, 2)]
+    without = [pictured(tmp_path / f"plain{seed}", burned_in="NO", seed=seed) for seed in (1, 2)]
+    assert with_text[0] == with_text[1]
+    assert without[0] != without[1]

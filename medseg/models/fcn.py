@@ -6,8 +6,9 @@ doi 10.1109/CVPR.2015.7298965; journal version with scaled skips: Shelhamer 2017
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Literal
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import Field, PositiveFloat
@@ -15,37 +16,87 @@ from torch import Tensor, nn
 
 from medseg.config import Config
 from medseg.models.base import SegmentationNetwork, SegmentationOutput
+from medseg.models.blocks.alexnet import AlexNet
 from medseg.models.blocks.bilinear import bilinear_deconvolution, initialise_bilinear
 from medseg.models.blocks.dimensions import to_channels_last
+from medseg.models.blocks.googlenet import GoogLeNet
 from medseg.models.blocks.initialisation import initialise_he
 from medseg.models.blocks.vgg import VGG16, Pooling
 from medseg.models.blocks.width import WidthFactor, scale_width
 from medseg.models.input_size import InputSizeRule
 
 Padding = Literal["original", "same"]
+Trunk = Literal["vgg16", "alexnet", "googlenet"]
 
 _FC_WIDTH = 4096
-_FC6_KERNEL = 7
-_POOL4_CHANNELS, _POOL3_CHANNELS = 3, 2  # index into the widths of the trunk
+_POOL4_CHANNELS, _POOL3_CHANNELS = 3, 2  # index into the widths of VGG16
 
-# With 100 zeros around the image, row 0 of a grid lies in front of row 0 of the image. So many rows and columns are
-# cut off a skip before it is added, and off the enlarged scores (by their stride) at the end.
+
+class _TrunkPlan(NamedTuple):
+    """How a network goes on behind a trunk.
+
+    With 100 zeros around the image, row 0 of a grid lies in front of row 0 of the image. So many rows and columns are
+    cut off the enlarged scores (by their stride). The last transposed convolution is twice its stride wide, one less
+    where the scores of the trunk lie on pixels, not between them. Where they lie between pixels and nothing but
+    padding surrounds the image, half a stride of its padding cuts the same off both ends.
+
+    Attributes:
+        build: the trunk, from the input's channels.
+        fc6_kernel: width of fc6; None scores the trunk's features as they are.
+        border: zeros in front of the first convolution.
+        minimum: smallest image, in pixels, of which something is left behind the last pooling; two cells of it where
+            batch norm is trained on them.
+        offset: rows and columns to cut off, by stride.
+        scores_on_pixels: whether the last kernel is odd.
+    """
+
+    build: Callable[..., nn.Module]
+    fc6_kernel: int | None
+    border: Mapping[Padding, int]
+    minimum: Mapping[Padding, int]
+    offset: Mapping[Padding, Mapping[int, int]]
+    scores_on_pixels: bool
+
+
+_TRUNKS: Mapping[Trunk, _TrunkPlan] = {
+    "vgg16": _TrunkPlan(
+        build=partial(VGG16, pooling=Pooling(ceil_mode=True)),
+        fc6_kernel=7,
+        border={"original": 100, "same": 1},
+        minimum={"original": 1, "same": 1},
+        offset={"original": {32: 19, 16: 27, 8: 31}, "same": {32: 0, 16: 0, 8: 0}},
+        scores_on_pixels=False,
+    ),
+    "alexnet": _TrunkPlan(
+        build=AlexNet,
+        fc6_kernel=6,
+        border={"original": 100, "same": 2},
+        minimum={"original": 1, "same": 35},
+        offset={"original": {32: 18}, "same": {32: 16}},
+        scores_on_pixels=True,
+    ),
+    "googlenet": _TrunkPlan(
+        build=GoogLeNet,
+        fc6_kernel=None,
+        border={"original": 100, "same": 3},
+        minimum={"original": 1, "same": 55},
+        offset={"original": {32: 106}, "same": {32: 9}},
+        scores_on_pixels=True,
+    ),
+}
+
 _SKIP_OFFSET: Mapping[Padding, Mapping[str, int]] = {
     "original": {"pool4": 5, "pool3": 9},
     "same": {"pool4": 0, "pool3": 0},
 }
-_FINAL_OFFSET: Mapping[Padding, Mapping[int, int]] = {
-    "original": {32: 19, 16: 27, 8: 31},
-    "same": {32: 0, 16: 0, 8: 0},
-}
-_BORDER: Mapping[Padding, int] = {"original": 100, "same": 1}
+"""Rows and columns that are cut off a skip before it is added."""
 
 
-class FCN32sOptions(Config):
+class FCNOptions(Config):
     """What may differ from the paper."""
 
     width_factor: WidthFactor = 1.0
-    """Channels over those of VGG16, of fc6 and fc7 too."""
+    """Channels over those of the trunk, of fc6 and fc7 too."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Probability that a feature of fc6 or fc7 is dropped."""
     padding: Padding = "original"
@@ -53,7 +104,15 @@ class FCN32sOptions(Config):
     itself: the same weights, far less work on small images."""
 
 
-class FCN16sOptions(FCN32sOptions):
+class FCN32sOptions(FCNOptions):
+    """What may differ from the paper."""
+
+    trunk: Trunk = "vgg16"
+    """alexnet and googlenet are the paper's FCN-AlexNet (57,089,877 parameters and those of its last layer) and
+    FCN-GoogLeNet (5,621,429); both are torchvision's, the latter with batch norm."""
+
+
+class FCN16sOptions(FCNOptions):
     """What may differ from the paper."""
 
     pool4_scale: PositiveFloat = 1.0
@@ -70,67 +129,58 @@ class FCN8sOptions(FCN16sOptions):
 
 
 class FCN(SegmentationNetwork):
-    """VGG16 with its fully connected layers as convolutions, scores summed over several strides.
+    """A classifier with its fully connected layers as convolutions, scores summed over several strides.
 
     Takes images of any size. Differs from the paper: all weights of the transposed convolutions are learnt, where the
     paper keeps those of the last one; the layer that scores fc7 starts from random weights instead of zeros, since
     the others may do so too.
+
+    Attributes:
+        default_options: of the variant.
+        skips: poolings whose scores are added, coarsest first.
     """
+
+    default_options: ClassVar[FCNOptions]
+    skips: ClassVar[tuple[str, ...]]
 
     def __init__(
         self,
         *,
         in_channels: int,
         num_classes: int,
-        spatial_dims: int,
-        options: FCN32sOptions,
-        skip_scales: Mapping[str, float],
-        generator: torch.Generator | None,
+        spatial_dims: int = 2,
+        options: FCNOptions | None = None,
+        generator: torch.Generator | None = None,
     ) -> None:
-        """Build the network.
-
-        Args:
-            in_channels: channels of the images.
-            num_classes: classes, background included.
-            spatial_dims: 2.
-            options: what may differ from the paper.
-            skip_scales: poolings whose scores are added, coarsest first, and the factor of each.
-            generator: source of the weights; None takes torch's global one.
-        """
+        options = options or self.default_options
+        plan = _TRUNKS[options.trunk if isinstance(options, FCN32sOptions) else "vgg16"]
         super().__init__(
             in_channels=in_channels,
             num_classes=num_classes,
             spatial_dims=spatial_dims,
-            input_size=InputSizeRule(divisor=(1, 1), minimum=(1, 1)),
+            input_size=InputSizeRule(divisor=(1, 1), minimum=(plan.minimum[options.padding],) * 2),
         )
-        same = options.padding == "same"
         self.padding: Padding = options.padding
-        self.skip_scales = dict(skip_scales)
-        self.trunk = VGG16(
-            in_channels,
-            width_factor=options.width_factor,
-            border=_BORDER[options.padding],
-            pooling=Pooling(ceil_mode=True),
-        )
-        fc_width = scale_width(_FC_WIDTH, options.width_factor)
-        self.fully_connected = nn.Sequential(
-            nn.Conv2d(self.trunk.widths[-1], fc_width, _FC6_KERNEL, padding=_FC6_KERNEL // 2 if same else 0),
-            nn.ReLU(inplace=True),
-            nn.Dropout(options.dropout),
-            nn.Conv2d(fc_width, fc_width, 1),
-            nn.ReLU(inplace=True),
-            nn.Dropout(options.dropout),
-        )
+        self.skip_scales = {name: float(getattr(options, f"{name}_scale")) for name in self.skips}
+        self.trunk = plan.build(in_channels, width_factor=options.width_factor, border=plan.border[options.padding])
+        entering = self.trunk.widths[-1]
+        fc_width = entering if plan.fc6_kernel is None else scale_width(_FC_WIDTH, options.width_factor)
+        self.fully_connected = _fully_connected(entering, fc_width, kernel=plan.fc6_kernel, options=options)
         self.score = nn.Conv2d(fc_width, num_classes, 1)
-        widths = {"pool4": self.trunk.widths[_POOL4_CHANNELS], "pool3": self.trunk.widths[_POOL3_CHANNELS]}
-        self.skip_scores = nn.ModuleDict({name: nn.Conv2d(widths[name], num_classes, 1) for name in skip_scales})
+        widths = dict(zip(("pool3", "pool4"), self.trunk.widths[_POOL3_CHANNELS:], strict=False))
+        self.skip_scores = nn.ModuleDict({name: nn.Conv2d(widths[name], num_classes, 1) for name in self.skips})
+        same = int(options.padding == "same")
         self.up = nn.ModuleDict(
-            {name: bilinear_deconvolution(num_classes, stride=2, padding=int(same)) for name in skip_scales}
+            {name: bilinear_deconvolution(num_classes, stride=2, padding=same) for name in self.skips}
         )
-        self.score_stride = self.trunk.output_stride // 2 ** len(skip_scales)
+        stride = self.trunk.output_stride // 2 ** len(self.skips)
         self.final_up = bilinear_deconvolution(
-            num_classes, stride=self.score_stride, padding=self.score_stride // 2 if same else 0
+            num_classes,
+            stride=stride,
+            padding=stride // 2 if same and not plan.scores_on_pixels else 0,
+            odd=plan.scores_on_pixels,
         )
+        self.final_offset = plan.offset[options.padding][stride]
         self._initialise(generator)
 
     def _initialise(self, generator: torch.Generator | None) -> None:
@@ -149,7 +199,7 @@ class FCN(SegmentationNetwork):
         for name, scale in self.skip_scales.items():
             skip = self.skip_scores[name](features[name] * scale)
             scores = _add_aligned(self.up[name](scores), skip, offset=_SKIP_OFFSET[self.padding][name])
-        first = _FINAL_OFFSET[self.padding][self.score_stride]
+        first = self.final_offset
         height, width = images.shape[2:]
         return SegmentationOutput(self.final_up(scores)[..., first : first + height, first : first + width], ())
 
@@ -161,70 +211,36 @@ def _add_aligned(scores: Tensor, skip: Tensor, *, offset: int) -> Tensor:
     return scores[..., :height, :width] + skip[..., :height, :width]
 
 
+def _fully_connected(entering: int, leaving: int, *, kernel: int | None, options: FCNOptions) -> nn.Sequential:
+    """fc6 and fc7 as convolutions; without a kernel only the dropout in front of the scores."""
+    if kernel is None:
+        return nn.Sequential(nn.Dropout(options.dropout))
+    return nn.Sequential(
+        nn.Conv2d(entering, leaving, kernel, padding=kernel // 2 if options.padding == "same" else 0),
+        nn.ReLU(inplace=True),
+        nn.Dropout(options.dropout),
+        nn.Conv2d(leaving, leaving, 1),
+        nn.ReLU(inplace=True),
+        nn.Dropout(options.dropout),
+    )
+
+
 class FCN32s(FCN):
     """One scoring layer at stride 32, enlarged 32 times; 136,152,917 parameters for 3 channels and 21 classes."""
 
-    def __init__(
-        self,
-        *,
-        in_channels: int,
-        num_classes: int,
-        spatial_dims: int = 2,
-        options: FCN32sOptions | None = None,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        options = options or FCN32sOptions()
-        super().__init__(
-            in_channels=in_channels,
-            num_classes=num_classes,
-            spatial_dims=spatial_dims,
-            options=options,
-            skip_scales={},
-            generator=generator,
-        )
+    default_options = FCN32sOptions()
+    skips = ()
 
 
 class FCN16s(FCN):
     """FCN-32s with the scores of pool4 added; 134,815,994 parameters for 3 channels and 21 classes."""
 
-    def __init__(
-        self,
-        *,
-        in_channels: int,
-        num_classes: int,
-        spatial_dims: int = 2,
-        options: FCN16sOptions | None = None,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        options = options or FCN16sOptions()
-        super().__init__(
-            in_channels=in_channels,
-            num_classes=num_classes,
-            spatial_dims=spatial_dims,
-            options=options,
-            skip_scales={"pool4": options.pool4_scale},
-            generator=generator,
-        )
+    default_options = FCN16sOptions()
+    skips = ("pool4",)
 
 
 class FCN8s(FCN):
     """FCN-16s with the scores of pool3 added; 134,489,759 parameters for 3 channels and 21 classes."""
 
-    def __init__(
-        self,
-        *,
-        in_channels: int,
-        num_classes: int,
-        spatial_dims: int = 2,
-        options: FCN8sOptions | None = None,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        options = options or FCN8sOptions()
-        super().__init__(
-            in_channels=in_channels,
-            num_classes=num_classes,
-            spatial_dims=spatial_dims,
-            options=options,
-            skip_scales={"pool4": options.pool4_scale, "pool3": options.pool3_scale},
-            generator=generator,
-        )
+    default_options = FCN8sOptions()
+    skips = ("pool4", "pool3")

@@ -17,9 +17,13 @@ def bilinear_kernel(size: int) -> Tensor:
     return tent[:, None] * tent[None, :]
 
 
-def bilinear_deconvolution(channels: int, *, stride: int, padding: int = 0) -> nn.ConvTranspose2d:
-    """A transposed convolution without bias, two strides wide, whose weights `initialise_bilinear` still has to set."""
-    return nn.ConvTranspose2d(channels, channels, 2 * stride, stride=stride, padding=padding, bias=False)
+def bilinear_deconvolution(channels: int, *, stride: int, padding: int = 0, odd: bool = False) -> nn.ConvTranspose2d:
+    """A transposed convolution without bias, two strides wide, whose weights `initialise_bilinear` still has to set.
+
+    An `odd` one is narrower by 1, so that its inputs lie on outputs and not between them.
+    """
+    width = 2 * stride - int(odd)
+    return nn.ConvTranspose2d(channels, channels, width, stride=stride, padding=padding, bias=False)
 
 
 def initialise_bilinear(layer: nn.ConvTranspose2d) -> None:

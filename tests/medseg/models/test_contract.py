@@ -44,6 +44,12 @@ CASES = {
     ),
     "fcn_32s": NetworkCase("fcn_32s", (1, 45), {"width_factor": 1 / 64}),
     "fcn_32s-same": NetworkCase("fcn_32s", (1, 45), {"width_factor": 1 / 64, "padding": "same"}),
+    "fcn_32s-alexnet": NetworkCase(
+        "fcn_32s", (35, 67), {"width_factor": 1 / 32, "padding": "same", "trunk": "alexnet"}
+    ),
+    "fcn_32s-googlenet": NetworkCase(
+        "fcn_32s", (55, 67), {"width_factor": 1 / 16, "padding": "same", "trunk": "googlenet"}
+    ),
     "fcn_16s": NetworkCase("fcn_16s", (1, 45), {"width_factor": 1 / 64}),
     "fcn_16s-same": NetworkCase("fcn_16s", (1, 45), {"width_factor": 1 / 64, "padding": "same"}),
     "fcn_8s": NetworkCase("fcn_8s", (1, 45), {"width_factor": 1 / 64}),

@@ -38,3 +38,11 @@ def test_no_channels_or_classes_are_refused(in_channels, num_classes):
 def test_four_axes_are_refused():
     with pytest.raises(ConfigError, match=r"model 'unet' is for 2 or 3 spatial axes, got 4"):
         build_model("unet", in_channels=1, num_classes=2, spatial_dims=4)
+
+
+@pytest.mark.parametrize("name", [name for name, model in available_models().items() if len(model.spatial_dims) == 1])
+def test_a_network_for_images_refuses_volumes_and_the_other_way_round(name):
+    (known,) = available_models()[name].spatial_dims
+    other = 5 - known
+    with pytest.raises(ConfigError, match=rf"model '{name}' is for {known} spatial axes, got {other}"):
+        build_model(name, in_channels=1, num_classes=2, spatial_dims=other)

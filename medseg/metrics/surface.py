@@ -12,21 +12,19 @@ Outside the image is background, so cropping both masks to any box that holds th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from medseg.errors import GeometryError, InputError
+from medseg.metrics.nearest_points import Distances, Points, distances_to_nearest
 from medseg.metrics.surface_elements import element_sizes
 
-Distances = NDArray[np.float64]
-Points = NDArray[np.int32]
-
-_SLAB_VOXELS = 1 << 18
+_CHUNK_VOXELS = 1 << 17
 """Voxels looked at together: what is made of them stays in the processor's cache."""
 
 
@@ -83,7 +81,7 @@ class SurfaceDistances:
     @cached_property
     def _voxels(self) -> tuple[Distances, Distances]:
         points = [_surface_voxels(box.padded) + box.offset for box in (self._reference, self._prediction)]
-        first, second = _both_ways(points[0], points[1], np.asarray(self._spacing_mm))
+        first, second = _both_ways(points[0], points[1], self._spacing_mm)
         return np.sort(first), np.sort(second)
 
     @cached_property
@@ -93,7 +91,7 @@ class SurfaceDistances:
             _surface_corners(box.padded) for box in (self._reference, self._prediction)
         )
         first, second = first + self._reference.offset, second + self._prediction.offset
-        there, back = _both_ways(first, second, np.asarray(self._spacing_mm))
+        there, back = _both_ways(first, second, self._spacing_mm)
         orders = np.argsort(there), np.argsort(back)
         return (there[orders[0]], sizes[first_codes[orders[0]]]), (back[orders[1]], sizes[second_codes[orders[1]]])
 
@@ -152,60 +150,60 @@ def _bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, ...] | None:
 
 
 def _surface_voxels(padded: NDArray[np.uint8]) -> Points:
-    """Indices before padding of the voxels with a face neighbour in the background."""
+    """Indices before padding of the voxels with a face neighbour in the background.
+
+    Walked through as one line of voxels: past the end of a row comes the next row's first, and both are background.
+    """
+    flat, strides = padded.reshape(-1), _strides(padded.shape)
     found = []
-    for start, slab in _slabs(padded, halo=2):
-        core = (slice(1, -1),) * padded.ndim
-        inner = slab[core].copy()
-        for axis in range(padded.ndim):
-            for shifted in (slice(None, -2), slice(2, None)):
-                inner &= slab[(*core[:axis], shifted, *core[axis + 1 :])]
-        found.append(_indices(slab[core] ^ inner, start))
-    return np.concatenate(found) if found else np.zeros((0, padded.ndim), dtype=np.int32)
+    for start, stop in _chunks(strides[0], flat.size - strides[0]):
+        inner = flat[start:stop].copy()
+        for stride in strides:
+            inner &= flat[start - stride : stop - stride]
+            inner &= flat[start + stride : stop + stride]
+        found.append(start + np.flatnonzero(inner != flat[start:stop]))
+    return _points(found, padded.shape) - np.int32(1)
 
 
 def _surface_corners(padded: NDArray[np.uint8]) -> tuple[Points, NDArray[np.uint8]]:
-    """Corners that the surface passes, and the code of each; corner c lies between the voxels c - 1 and c."""
+    """Corners that the surface passes, and the code of each; corner c lies between the voxels c - 1 and c.
+
+    As for the voxels, what lies past the end of a row is background.
+    """
+    flat, strides = padded.reshape(-1), _strides(padded.shape)
     full = np.uint8((1 << (1 << padded.ndim)) - 1)
     found, codes = [], []
-    for start, slab in _slabs(padded, halo=1):
-        code = slab
-        for axis in reversed(range(padded.ndim)):
-            low, high = [(slice(None),) * axis + (part,) for part in (slice(None, -1), slice(1, None))]
-            code = code[low] | (code[high] << np.uint8(1 << (padded.ndim - 1 - axis)))
+    for start, stop in _chunks(0, flat.size - sum(strides)):
+        code = flat[start : stop + sum(strides)]
+        for bit, stride in enumerate(reversed(strides)):
+            code = code[:-stride] | (code[stride:] << np.uint8(1 << bit))
         # Minus one, the empty code becomes the largest number: one comparison leaves out both it and the full code.
-        passed = code - np.uint8(1) < full - np.uint8(1)
-        found.append(_indices(passed, start))
+        passed = np.flatnonzero(code - np.uint8(1) < full - np.uint8(1))
+        found.append(start + passed)
         codes.append(code[passed])
-    return np.concatenate(found), np.concatenate(codes)
+    return _points(found, padded.shape), np.concatenate(codes)
 
 
-def _slabs(padded: NDArray[np.uint8], *, halo: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Start and content of the slabs along the first axis; each holds `halo` layers more than it stands for."""
-    layers = padded.shape[0] - halo
-    thickness = max(1, _SLAB_VOXELS // padded[0].size)
-    for start in range(0, layers, thickness):
-        yield start, padded[start : min(start + thickness, layers) + halo]
+def _strides(shape: tuple[int, ...]) -> list[int]:
+    """Voxels from one to the next along each axis, in C order."""
+    return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
 
 
-def _indices(found: NDArray[np.generic], start: int) -> Points:
-    """Where the slab that starts at layer `start` is not zero; (points, axes)."""
-    places = np.unravel_index(np.flatnonzero(found), found.shape)
-    points = np.stack(places, axis=1).astype(np.int32)
-    points[:, 0] += start
-    return points
+def _chunks(start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Start and end of the stretches of voxels that are looked at together."""
+    for low in range(start, stop, _CHUNK_VOXELS):
+        yield low, min(low + _CHUNK_VOXELS, stop)
 
 
-def _both_ways(first: Points, second: Points, scale: NDArray[np.float64]) -> tuple[Distances, Distances]:
+def _points(found: list[NDArray[np.int64]], shape: tuple[int, ...]) -> Points:
+    """Indices of places counted in C order; (points, axes)."""
+    places = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+    return np.stack(np.unravel_index(places, shape), axis=1).astype(np.int32)
+
+
+def _both_ways(first: Points, second: Points, spacing_mm: tuple[float, ...]) -> tuple[Distances, Distances]:
     """Distance in mm from each point to the nearest point of the other set; inf where that has none."""
-    return _to_nearest(first, second, scale), _to_nearest(second, first, scale)
-
-
-def _to_nearest(points: Points, others: Points, scale: NDArray[np.float64]) -> Distances:
-    if not len(others):
-        return np.full(len(points), np.inf)
-    tree = cKDTree(others * scale, balanced_tree=False, compact_nodes=False)
-    _, nearest = tree.query(points * scale)
-    # From whole steps, not from the tree's coordinates: three steps of 0.1 mm must not depend on where they start.
-    offsets = (points - others[nearest]) * scale
-    return np.asarray(np.sqrt(np.square(offsets).sum(axis=1)))
+    return (
+        distances_to_nearest(first, second, spacing_mm=spacing_mm),
+        distances_to_nearest(second, first, spacing_mm=spacing_mm),
+    )

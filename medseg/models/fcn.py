@@ -79,7 +79,7 @@ _TRUNKS: Mapping[Trunk, _TrunkPlan] = {
         build=GoogLeNet,
         fc6_kernel=None,
         border={"original": 100, "same": 3},
-        minimum={"original": 1, "same": 55},
+        minimum={"original": 1, "same": 47},
         offset={"original": {32: 106}, "same": {32: 9}},
         scores_on_pixels=True,
     ),

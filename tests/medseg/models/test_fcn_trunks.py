@@ -11,7 +11,7 @@ from medseg.models import build_model
 
 TRUNKS = ("alexnet", "googlenet")
 PADDINGS = ("original", "same")
-SMALLEST = {"alexnet": 35, "googlenet": 55}
+SMALLEST = {"alexnet": 35, "googlenet": 47}
 
 
 def _count(network: nn.Module) -> int:
@@ -93,8 +93,8 @@ def test_a_smaller_image_leaves_alexnet_nothing():
 
 def test_a_smaller_image_leaves_googlenet_a_single_cell():
     network = _on_paper("googlenet", padding="same", width_factor=1 / 64).eval()
-    assert network.trunk(torch.empty(1, 3, 55, 55, device="meta"))["pool5"].shape[2:] == (2, 2)
-    assert network.trunk(torch.empty(1, 3, 54, 54, device="meta"))["pool5"].shape[2:] == (1, 1)
+    assert network.trunk(torch.empty(1, 3, 47, 47, device="meta"))["pool5"].shape[2:] == (2, 2)
+    assert network.trunk(torch.empty(1, 3, 46, 46, device="meta"))["pool5"].shape[2:] == (1, 1)
 
 
 def test_finer_strides_are_for_vgg16_only():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from medseg_napari._layers import LayerData
+    from medseg_napari.layers import LayerData
 
 
 def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:
@@ -29,7 +29,7 @@ def _is_ours(path: Path) -> bool:
 
 def _read(path: str | list[str]) -> list[LayerData]:
     from medseg.io import read_image
-    from medseg_napari._layers import image_layer
+    from medseg_napari.layers import image_layer
 
     paths = [path] if isinstance(path, str) else path
-    return [image_layer(read_image(Path(one)), name=Path(one).name.split(".")[0]) for one in paths]
+    return [layer for one in paths for layer in image_layer(read_image(Path(one)), name=Path(one).name.split(".")[0])]

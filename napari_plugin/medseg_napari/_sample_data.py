@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from medseg_napari._layers import LayerData
+    from medseg_napari.layers import LayerData
 
 _SEED = 7
 
@@ -15,16 +15,16 @@ _SEED = 7
 def cells() -> list[LayerData]:
     """Touching cells in uneven light, and which is which."""
     from medseg.datasets.phantoms import cells_phantom
-    from medseg_napari._layers import image_layer, labels_layer
+    from medseg_napari.layers import image_layer, labels_layer
 
     image, instances = cells_phantom(np.random.default_rng(_SEED), shape=(512, 512))
-    return [image_layer(image, name="cells"), labels_layer(instances, name="cells, truth")]
+    return [*image_layer(image, name="cells"), labels_layer(instances, name="cells, truth", image=image)]
 
 
 def ct_with_lesions() -> list[LayerData]:
     """A body in CT with small lesions, and where they are."""
     from medseg.datasets.phantoms import ct_phantom
-    from medseg_napari._layers import image_layer, labels_layer
+    from medseg_napari.layers import image_layer, labels_layer
 
     image, lesions = ct_phantom(np.random.default_rng(_SEED))
-    return [image_layer(image, name="CT"), labels_layer(lesions, name="lesions, truth")]
+    return [*image_layer(image, name="CT"), labels_layer(lesions, name="lesions, truth", image=image)]

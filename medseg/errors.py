@@ -39,6 +39,10 @@ class StorageError(MedsegError, OSError):
     """A result could not be written; nothing half-written was left under the final name."""
 
 
+class OutOfMemoryError(MedsegError, MemoryError):
+    """The image needs more memory than there is, after everything that could be done with less was tried."""
+
+
 class DependencyError(MedsegError, ImportError):
     """An optional package is missing; the message names the extra that installs it."""
 

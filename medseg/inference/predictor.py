@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,15 +12,14 @@ from torch import nn
 from medseg.errors import GeometryError
 from medseg.geometry import Affine, Grid, WorldFrame
 from medseg.images import Image, LabelMap, LabelTable
-from medseg.inference.device import Precision, choose_device, choose_precision
+from medseg.inference.device import Precision, choose_precision
 from medseg.inference.finished_mask import finished, needs_probabilities
 from medseg.inference.input_contract import doubts, fit_channels, in_contract_axes, seen_spacing_mm
-from medseg.inference.installed import find_model
 from medseg.inference.manifest import PackageManifest
 from medseg.inference.objects import ObjectRow, measure_objects
-from medseg.inference.package import load_network, read_manifest
 from medseg.inference.restore import Restored, answer, grid_of, label_values
-from medseg.inference.sliding_window import Progress, sliding_window_logits
+from medseg.inference.sliding_window import Progress, tiled_logits
+from medseg.inference.workplace import Workplace, memory_errors, moved_to
 from medseg.transforms import build_preparation
 
 Cancelling = Callable[[], bool]
@@ -30,8 +28,9 @@ Cancelling = Callable[[], bool]
 
 @dataclass(frozen=True)
 class _Call:
-    """What a caller of `predict` wants beside the label map."""
+    """What a caller of `predict` wants beside the label map, and where it is computed."""
 
+    place: Workplace
     with_probabilities: bool = False
     progress: Progress | None = None
     cancelled: Cancelling | None = None
@@ -53,12 +52,14 @@ class Prediction:
         probabilities: (K, *spatial) on the image's grid, one channel a class; None unless asked for.
         uncertainty: None; a single pass of a network has none.
         objects: connected regions of the classes.
+        fallbacks: what was done for want of memory, in order, a sentence each; the label map's notes hold them too.
     """
 
     label_map: LabelMap
     probabilities: Image | None
     uncertainty: Image | None
     objects: tuple[ObjectRow, ...]
+    fallbacks: tuple[str, ...] = ()
 
 
 class Predictor:
@@ -67,17 +68,18 @@ class Predictor:
     Args:
         network: with its weights.
         manifest: of its package.
-        device: where it runs.
+        device: where it runs; the CPU where that has no memory for it.
         precision: numbers it computes with.
     """
 
     def __init__(
         self, network: nn.Module, *, manifest: PackageManifest, device: torch.device, precision: Precision
     ) -> None:
-        self.network = network.eval().to(device)
+        self.network = network.eval()
         self.manifest = manifest
-        self.device = device
-        self.precision: Precision = precision
+        self.device, self._fallbacks = moved_to(self.network, device)
+        is_slow = bool(self._fallbacks) and precision == "bf16"
+        self.precision: Precision = choose_precision(self.device) if is_slow else precision
         self._prepare = build_preparation(manifest.transforms, training=False)
 
     @property
@@ -108,22 +110,27 @@ class Predictor:
             InputError: the image has the wrong channels or holds NaN.
             GeometryError: the image has the wrong number of axes, or no voxel size where the model needs one.
             ModelPackageError: the network answers with NaN or at the wrong size.
+            OutOfMemoryError: not even the CPU has enough memory.
             Cancelled: `cancelled` said so.
         """
-        steps = self.manifest.inference.postprocessing
-        call = _Call(with_probabilities or needs_probabilities(steps), progress, cancelled)
+        wanted = with_probabilities or needs_probabilities(self.manifest.inference.postprocessing)
+        call = _Call(self._workplace(), wanted, progress, cancelled)
+        with memory_errors(doing=f"an image of {' x '.join(map(str, image.spatial_shape))} voxels"):
+            return self._predict(image, call, with_probabilities=with_probabilities)
+
+    def _predict(self, image: Image, call: _Call, *, with_probabilities: bool) -> Prediction:
         contract = self.manifest.input
         plain, notes = fit_channels(image, contract)
         slice_axis = self._slice_axis(plain)
         if slice_axis is None:
             example, restored = plain, self._predict_whole(plain, call)
         else:
-            example, restored = _slice(plain, slice_axis, 0), self._predict_slices(plain, slice_axis, call)
+            example, restored = slice_of_volume(plain, slice_axis, 0), self._predict_slices(plain, slice_axis, call)
         notes += doubts(plain, contract, spacing_mm=seen_spacing_mm(example, contract))
-        answered = finished(restored, steps)
-        return self._finish(
-            plain, answered if with_probabilities else replace(answered, probabilities=None), notes=notes
-        )
+        answered = finished(restored, self.manifest.inference.postprocessing)
+        kept = answered if with_probabilities else replace(answered, probabilities=None)
+        fallbacks = (*self._fallbacks, *call.place.fallbacks)
+        return replace(self._finish(plain, kept, notes=notes + fallbacks), fallbacks=fallbacks)
 
     def logits(self, image: Image) -> tuple[torch.Tensor, Grid]:
         """Logits (K, *spatial), float32, on the network's grid, and that grid.
@@ -134,18 +141,20 @@ class Predictor:
         Raises:
             MedsegError: as for `predict`.
         """
-        return self._logits(image, _Call())
+        return self._logits(image, _Call(self._workplace()))
+
+    def _workplace(self) -> Workplace:
+        """The device, for one image: the next one finds it as if nothing had happened."""
+        return Workplace(self.network, device=self.device, precision=self.precision)
 
     def _logits(self, image: Image, call: _Call) -> tuple[torch.Tensor, Grid]:
         tensor = self._prepare({"image": in_contract_axes(image, self.manifest.input)})["image"]
-        logits = sliding_window_logits(
-            self.network,
+        logits = tiled_logits(
+            call.place,
             tensor,
             tile_size=self.manifest.transforms.patch_size,
             overlap_fraction=self.manifest.inference.overlap_fraction,
             mirror=self.manifest.inference.mirror,
-            device=self.device,
-            precision=self.precision,
             progress=call.progress,
             cancelled=call.cancelled,
         )
@@ -166,7 +175,7 @@ class Predictor:
         count = image.spatial_shape[axis]
         whole: Restored | None = None
         for index in range(count):
-            part = self._predict_whole(_slice(image, axis, index), call.part(index, count))
+            part = self._predict_whole(slice_of_volume(image, axis, index), call.part(index, count))
             whole = _empty_like(part, image.spatial_shape) if whole is None else whole
             place = (slice(None),) * axis + (index,)
             whole.class_indices[place] = part.class_indices
@@ -199,7 +208,7 @@ class Predictor:
             value_unit=None,
             channel_names=(),
             notes=(*image.metadata.notes, *notes),
-            extra={**image.metadata.extra, **_identity(self.manifest)},
+            extra={**image.metadata.extra, **identity(self.manifest)},
         )
         label_map = LabelMap(
             array=label_values(restored.class_indices, labels),
@@ -216,30 +225,7 @@ class Predictor:
         return Prediction(label_map, probabilities, uncertainty=None, objects=objects)
 
 
-def load_model(path_or_name: str | Path, *, device: str = "auto", precision: str = "auto") -> Predictor:
-    """The model of a package, ready to predict.
-
-    Args:
-        path_or_name: see `medseg.inference.find_model`.
-        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: "auto", "bf16" or "fp32".
-
-    Raises:
-        UnknownNameError: there is no such model.
-        ModelPackageError: the package is damaged or does not fit this medseg.
-        InputError: the device is not there.
-    """
-    folder = find_model(path_or_name)
-    place = choose_device(device)
-    return Predictor(
-        load_network(folder),
-        manifest=read_manifest(folder),
-        device=place,
-        precision=choose_precision(place, precision),
-    )
-
-
-def _identity(manifest: PackageManifest) -> dict[str, str]:
+def identity(manifest: PackageManifest) -> dict[str, str]:
     """What a result says of the model that made it."""
     return {
         "model": manifest.name,
@@ -248,7 +234,7 @@ def _identity(manifest: PackageManifest) -> dict[str, str]:
     }
 
 
-def _slice(image: Image, axis: int, index: int) -> Image:
+def slice_of_volume(image: Image, axis: int, index: int) -> Image:
     """Slice `index` along spatial axis `axis` as a 2-D image, its axes and voxel size those of the volume."""
     letters = image.axes[1:].replace("Z", "")
     spacing = [size for other, size in enumerate(image.spacing_mm) if other != axis]

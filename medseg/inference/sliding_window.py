@@ -12,6 +12,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,7 +20,8 @@ from torch import Tensor, nn
 
 from medseg.errors import Cancelled, GeometryError, InputError, ModelPackageError
 from medseg.geometry.tiling import gaussian_window, tile_slices
-from medseg.inference.device import Precision, autocast
+from medseg.inference.device import Precision
+from medseg.inference.workplace import Workplace
 from medseg.models.base import SegmentationNetwork
 
 Progress = Callable[[float], None]
@@ -70,8 +72,8 @@ def sliding_window_logits(  # noqa: PLR0913 - the settings of one call; the reci
     """Logits (K, *spatial), float32 on the CPU, of `image`, (C, *spatial).
 
     Tiles go through the network one at a time (several at once are slower on a CPU and need more memory) and are added
-    up in float32 whatever `precision` is. Images smaller than a tile are mirrored at their faces to its size. Beside
-    the logits only one map of weights is held.
+    up in float32 whatever `precision` is. Where the device has not enough memory even so, the CPU does the rest. Images
+    smaller than a tile are mirrored at their faces to its size. Beside the logits only one map of weights is held.
 
     Args:
         network: in eval mode and on `device`; modules that are no `SegmentationNetwork` must take any tile and answer
@@ -88,25 +90,47 @@ def sliding_window_logits(  # noqa: PLR0913 - the settings of one call; the reci
     Raises:
         InputError: `image` holds NaN or infinity, or a setting does not fit it.
         ModelPackageError: the network's answer has the wrong size, or holds NaN or infinity.
+        OutOfMemoryError: not even the CPU has enough memory for a tile.
         Cancelled: `cancelled` said so.
     """
+    return tiled_logits(
+        Workplace(network, device=device, precision=precision),
+        image,
+        tile_size=tile_size,
+        overlap_fraction=overlap_fraction,
+        mirror=mirror,
+        progress=progress,
+        cancelled=cancelled,
+    )
+
+
+def tiled_logits(
+    place: Workplace,
+    image: Tensor,
+    *,
+    tile_size: Sequence[int],
+    overlap_fraction: float,
+    mirror: bool = False,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Tensor:
+    """As `sliding_window_logits`, computed at `place`, which remembers what was done for want of memory."""
     image = image.as_subclass(Tensor).to(device="cpu", dtype=torch.float32)
     _check_input(image, tile_size=tile_size, overlap_fraction=overlap_fraction)
     spatial_shape = tuple(image.shape[1:])
-    make_plan = _plan_valid if _context(network) > 0 else _plan_same
-    plan = make_plan(network, spatial_shape, tile_size=tuple(tile_size), overlap_fraction=overlap_fraction)
+    make_plan = _plan_valid if _context(place.network) > 0 else _plan_same
+    plan = make_plan(place.network, spatial_shape, tile_size=tuple(tile_size), overlap_fraction=overlap_fraction)
     padded = _mirror_padded(image, plan)
     flips = tuple(_flips(len(spatial_shape))) if mirror else ((),)
+    compute = partial(_mean_over_flips, flips=flips, cancelled=cancelled)
     logits: Tensor | None = None
     for number, tile in enumerate(plan.tiles, start=1):
-        source = padded[(slice(None), *tile.source)].unsqueeze(0).to(device)
-        with torch.no_grad(), autocast(device, precision):
-            answer = _mean_over_flips(network, source, flips=flips, cancelled=cancelled)
-        answer = _checked(answer, tile=tile)
+        source = padded[(slice(None), *tile.source)].unsqueeze(0)
+        answer = _checked(place.answer(source, compute), tile=tile)
         if logits is None:
             logits = torch.zeros((answer.shape[0], *plan.logits_shape), dtype=torch.float32)
-        place = logits[(slice(None), *tile.target)]
-        place.copy_(answer) if plan.window is None else place.addcmul_(answer, plan.window)
+        region = logits[(slice(None), *tile.target)]
+        region.copy_(answer) if plan.window is None else region.addcmul_(answer, plan.window)
         if progress is not None:
             progress(number / len(plan.tiles))
     if logits is None:
@@ -219,7 +243,7 @@ def _mean_over_flips(
 
 
 def _checked(answer: Tensor, *, tile: _Tile) -> Tensor:
-    """The tile's logits, (K, *spatial), on the CPU."""
+    """The tile's logits, (K, *spatial)."""
     expected = tuple(side.stop - side.start for side in tile.target)
     if tuple(answer.shape[2:]) != expected:
         message = (
@@ -227,7 +251,7 @@ def _checked(answer: Tensor, *, tile: _Tile) -> Tensor:
             f"{tuple(answer.shape[2:])}, expected {expected}. Its rule of input sizes is wrong."
         )
         raise ModelPackageError(message)
-    logits = answer[0].cpu()
+    logits = answer[0]
     if not bool(torch.isfinite(logits).all()):
         message = (
             "the network answered with NaN or infinity. Its weights are damaged or overflow in this precision: "

@@ -12,6 +12,7 @@ BUILTINS = {
     "ConfigError": ValueError,
     "ModelPackageError": ValueError,
     "StorageError": OSError,
+    "OutOfMemoryError": MemoryError,
     "DependencyError": ImportError,
     "UnknownNameError": LookupError,
     "Cancelled": Exception,

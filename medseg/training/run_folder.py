@@ -15,6 +15,7 @@ import yaml
 from medseg.config import TrainingRecipe, read_yaml
 from medseg.errors import ConfigError, InputError
 from medseg.files import write_text_atomically
+from medseg.folder_lock import LOCK_FILES
 
 _CHANGEABLE = frozenset({"training.steps"})
 """Settings that may differ between a run and its resumption: a longer run is the same run, gone on with."""
@@ -54,7 +55,7 @@ class RunFolder:
         Raises:
             InputError: the folder holds something; a run is never written over.
         """
-        if self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
+        if self.root.exists() and (not self.root.is_dir() or self._holds_something):
             message = (
                 f"{self.root}: exists already and is not written over. "
                 "Go on with it by --resume, or choose another --output."
@@ -69,7 +70,7 @@ class RunFolder:
             ConfigError: the recipe differs from the run's; the message names the keys.
         """
         if not self.config.exists():
-            if self.root.exists() and any(not _is_left_over(path) for path in self.root.iterdir()):
+            if self.root.exists() and self._holds_something:
                 message = f"{self.root}: holds no config.yaml, so it is not a run folder. Choose the folder of a run."
                 raise InputError(message)
             return
@@ -81,6 +82,10 @@ class RunFolder:
                 "Resume with the recipe it was started with, or start a new run in another folder."
             )
             raise ConfigError(message)
+
+    @property
+    def _holds_something(self) -> bool:
+        return any(not _says_nothing(path) for path in self.root.iterdir())
 
     def remove_left_overs(self) -> None:
         """Remove the temporary files of a run that was killed while it wrote."""
@@ -129,12 +134,14 @@ class LogFile:
     """log.csv: one row an epoch.
 
     Attributes:
-        columns: `step`, `epoch`, `lr`, `train_loss`, then `val/` and the key of each validation score.
+        columns: `step`, `epoch`, `lr`, `train_loss`, then `train/` and the name of each part of the loss where it is
+            logged by parts, then `val/` and the key of each validation score.
     """
 
-    def __init__(self, path: Path, *, score_keys: Sequence[str]) -> None:
+    def __init__(self, path: Path, *, score_keys: Sequence[str], part_names: Sequence[str] = ()) -> None:
         self._path = path
-        self.columns = ("step", "epoch", "lr", "train_loss", *(f"val/{key}" for key in score_keys))
+        parts, scores = (f"train/{name}" for name in part_names), (f"val/{key}" for key in score_keys)
+        self.columns = ("step", "epoch", "lr", "train_loss", *parts, *scores)
 
     def begin(self, *, after_step: int) -> None:
         """Keep the rows up to a checkpoint's step and drop those that were written after it."""
@@ -163,8 +170,9 @@ def read_log(path: Path) -> list[dict[str, str]]:
     return [row for row in csv.DictReader(io.StringIO(whole_lines)) if None not in row.values()]
 
 
-def _is_left_over(path: Path) -> bool:
-    return path.name.startswith(".") and ".part." in path.name
+def _says_nothing(path: Path) -> bool:
+    """Whether a file is a temporary one of a run that was killed, or the folder's lock."""
+    return path.name in LOCK_FILES or (path.name.startswith(".") and ".part." in path.name)
 
 
 _ABSENT = object()

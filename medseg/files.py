@@ -72,6 +72,22 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         _remove(aside)
 
 
+def check_writable(folder: Path) -> None:
+    """Make `folder` where it is missing, and pass when a file can be written into it: asked before a long work begins.
+
+    Raises:
+        StorageError: it cannot; see `atomic_path`.
+    """
+    probe = _temporary(folder / "probe")
+    try:
+        with _storage_errors(folder, probe):
+            folder.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"x")
+    finally:
+        with suppress(OSError):
+            probe.unlink()
+
+
 def write_text_atomically(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, whole or not at all.
 

@@ -50,6 +50,7 @@ def predict(
 
     Example: [bold]medseg predict ct-phantom-lesions CT_FOLDER --output mask.dcm[/bold]
     """
+    from medseg.files import check_writable
     from medseg.inference import find_model, load_model
     from medseg.io import read_image, write_image, write_label_map
 
@@ -61,6 +62,7 @@ def predict(
         message = f"--probabilities and --overlay take one input, got {len(images)}. Run them one by one."
         raise InputError(message)
     predictor = load_model(folder, device=device)
+    check_writable(targets[0].parent)  # all targets lie in one folder
     for source, target in zip(images, targets, strict=True):
         image = read_image(source.path, axes=axes, series_uid=source.series_uid, allow=allow or ())
         prediction = _predict_with_progress(predictor, image, source.name, with_probabilities=probabilities is not None)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medseg.errors import InputError
-from medseg.files import write_text_atomically
+from medseg.files import check_writable, write_text_atomically
 from medseg.io import links_out_of
 from medseg.io.budget import current_budget
 from medseg.io.isolated import DEFAULT_SECONDS, ReadingLimits
@@ -90,14 +90,14 @@ def run_batch(plan: BatchPlan) -> BatchSummary:
     Raises:
         InputError: no images, an unknown mask format, or an output folder of another batch without `resume`.
         ModelPackageError: the model cannot be loaded.
-        StorageError: the ledger cannot be written.
+        StorageError: the output folder or the ledger cannot be written.
     """
     _check(plan)
     jobs = find_cases(plan.inputs, allow=plan.allow, key=plan.key)
     for link in links_out_of(plan.inputs):
         print(f"note: {printable(link.sentence)}", file=sys.stderr, flush=True)  # noqa: T201
     settings = _settings(plan)
-    plan.output.mkdir(parents=True, exist_ok=True)
+    check_writable(plan.output)
     ledger = plan.output / "ledger.jsonl"
     earlier = read_records(ledger)
     records = {job.case_id: earlier[job.case_id] for job in jobs if _is_kept(job, earlier, settings, plan.output)}

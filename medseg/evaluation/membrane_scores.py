@@ -12,7 +12,7 @@ from medseg.evaluation.result import CaseScores
 from medseg.evaluation.scores import overlap_scores, region_scores
 from medseg.evaluation.task import Task
 from medseg.images import LabelMap
-from medseg.metrics import RegionOverlap, confusion_table, region_overlap
+from medseg.metrics import RegionOverlap, confusion_table, region_overlap, warping_error
 
 
 def score_membranes(
@@ -36,12 +36,12 @@ def score_membranes(
         reference=ours.view(np.uint8), prediction=theirs.view(np.uint8), class_values=labels.values
     )
     stack = (-1, *ours.shape[-2:])
-    parts = [
-        region_overlap(reference_cells=~one, prediction_cells=~other)
-        for one, other in zip(ours.reshape(stack), theirs.reshape(stack), strict=True)
-    ]
+    slices = [(~one, ~other) for one, other in zip(ours.reshape(stack), theirs.reshape(stack), strict=True)]
+    parts = [region_overlap(reference_cells=one, prediction_cells=other) for one, other in slices]
     regions: RegionOverlap = sum(parts[1:], start=parts[0])
-    scores = {**region_scores(regions), **overlap_scores(confusion.counts, labels)}
+    # Slices are of one size, so the mean of their shares is the share of all.
+    warping = float(np.mean([warping_error(reference_cells=one, prediction_cells=other) for one, other in slices]))
+    scores = {**region_scores(regions), "warping_error": warping, **overlap_scores(confusion.counts, labels)}
     return CaseScores(
         case_id,
         scores,

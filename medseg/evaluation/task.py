@@ -55,7 +55,9 @@ class TaskView:
 TASK_VIEWS: Mapping[str, TaskView] = MappingProxyType(
     {
         Task.SEMANTIC.value: TaskView("mean_dice", ("mean_dice", "mean_iou", "pixel_accuracy")),
-        Task.ISBI2012.value: TaskView("v_rand", ("v_rand", "v_info", "mean_dice", "mean_iou", "pixel_accuracy")),
+        Task.ISBI2012.value: TaskView(
+            "v_rand", ("v_rand", "v_info", "warping_error", "mean_dice", "mean_iou", "pixel_accuracy")
+        ),
         Task.INSTANCES.value: TaskView(
             "panoptic_quality",
             ("panoptic_quality", "object_f1", "object_precision", "object_recall", "ap_dsb", "aggregated_jaccard"),

@@ -109,6 +109,7 @@ from medseg.metrics.surface_scores import (
     surface_overlaps_area_weighted,
 )
 from medseg.metrics.temperature import apply_temperature, fit_temperature
+from medseg.metrics.warping import warped_cells, warping_error
 
 __all__ = [
     "FALSE_POSITIVES_PER_CASE",
@@ -216,4 +217,6 @@ __all__ = [
     "v_rand_merge",
     "v_rand_split",
     "volume_difference_ml",
+    "warped_cells",
+    "warping_error",
 ]

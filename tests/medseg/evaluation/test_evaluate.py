@@ -234,6 +234,18 @@ def test_a_membrane_file_of_zeros_only_is_refused(tmp_path):
         evaluate(prediction=zeros, reference=zeros, task="isbi2012")
 
 
+def test_membranes_moved_within_their_width_have_no_warping_error_and_a_missing_one_has_its_pixels():
+    reference, moved, merged = np.zeros((3, 2, 6, 11), np.uint8)
+    reference[:, :, 4:6] = moved[:, :, 5:7] = merged[0, :, 4:6] = 1
+    maps = [label_map(array, labels=MEMBRANES) for array in (reference, moved, merged)]
+    scores = [
+        score_pair(reference=maps[0], prediction=one, task="isbi2012", case_id="a").scores for one in (maps[1], maps[2])
+    ]
+    assert scores[0]["warping_error"] == 0.0
+    # The wall of two pixels of one slice thins to a line of 6 that cannot go, out of 66 pixels; two slices.
+    assert scores[1]["warping_error"] == pytest.approx((0 + 6 / 66) / 2)
+
+
 def test_a_grey_membrane_map_is_refused():
     with pytest.raises(LabelError, match=r"expected membranes as 0 and 255 .* got 0, 128\. Threshold the map first"):
         score_pair(

@@ -123,8 +123,8 @@ _DEFINITIONS = (
         "warping_error",
         "Warping error",
         "share of pixels that differ after the reference was bent towards the prediction by flips of disagreeing "
-        "simple pixels (cells 4-connected, no geometric mask): a greedy local optimum, not the smallest; not the challenge's "
-        "variant, which counts only splits and mergers",
+        "simple pixels (cells 4-connected, no geometric mask): a greedy local optimum, not the smallest; not the "
+        "challenge's variant, which counts only splits and mergers",
         direction=Direction.LOWER,
         when_undefined="no pixel was counted",
         citation="Jain 2010, doi 10.1109/CVPR.2010.5539950",

@@ -13,6 +13,7 @@ from medseg.config.recipe import (
     TrainingRecipe,
     load_recipe,
     recipe_profiles,
+    recipe_variants,
 )
 from medseg.config.transforms import (
     Augmentation,
@@ -47,4 +48,5 @@ __all__ = [
     "parse_config",
     "read_yaml",
     "recipe_profiles",
+    "recipe_variants",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,8 @@ Name = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
 
 _CHOICES = ("kind", "name", "dataset")
 """Keys that say which of several things a mapping configures; its other keys make sense for that one only."""
+
+_FOLDER_NAME = re.compile("[A-Za-z0-9_-]+")
 
 
 class DataConfig(Config):
@@ -130,7 +133,7 @@ class InferenceConfig(Config):
 class EvaluationConfig(Config):
     """How validation cases are scored."""
 
-    task: Literal["semantic", "isbi2012"] = "semantic"
+    task: Literal["semantic", "isbi2012", "lesions"] = "semantic"
     choose_postprocessing: bool = False
     """After training, add to `inference.postprocessing` the steps that raise Dice on the validation cases."""
 
@@ -151,7 +154,12 @@ class TrainingRecipe(Config):
 
 
 def load_recipe(
-    path: Path, *, profile: str | None = None, overrides: tuple[str, ...] = (), compared_model: str | None = None
+    path: Path,
+    *,
+    profile: str | None = None,
+    overrides: tuple[str, ...] = (),
+    compared_model: str | None = None,
+    variant: str | None = None,
 ) -> TrainingRecipe:
     """Return the recipe that a YAML file holds, with one of its profiles and single settings laid over it.
 
@@ -160,29 +168,27 @@ def load_recipe(
     belong to the old choice. All overrides are laid over together, so that their order does not matter.
 
     It may also hold a mapping `compare`: name of a network -> settings that `medseg compare` lays over for that
-    network, small widths for example. A profile may hold one, too.
+    network, small widths for example. And it may hold a mapping `variants`: name -> settings that make another recipe
+    to compare this one with, another loss for example. A profile may hold both, too.
 
     Args:
         path: the YAML file.
         profile: one of the file's profiles; none leaves the file's own settings.
         compared_model: network to take instead of the recipe's own, with its settings of `compare`.
+        variant: one of the file's variants, laid over all but the overrides.
         overrides: `key.path=value` each, the value as YAML; of one path given twice the last counts.
 
     Raises:
-        ConfigError: the file, the profile, a key or a value is wrong; the message names its path.
+        ConfigError: the file, the profile, the variant, a key or a value is wrong; the message names its path.
     """
-    settings = read_yaml(path)
-    profiles = _taken(settings, "profiles", path)
-    if profile is not None:
-        if profile not in profiles:
-            known = ", ".join(profiles) or "none"
-            message = f"{path}: no profile {profile!r}. The file has: {known}."
-            raise ConfigError(message)
-        settings = _merged(settings, profiles[profile])
+    settings = _with_profile(path, profile)
     compared = _taken(settings, "compare", path)
+    variants = _taken(settings, "variants", path)
     if compared_model is not None:
         settings = _merged(settings, {"model": {"name": compared_model}})
         settings = _merged(settings, compared.get(compared_model, {}))
+    if variant is not None:
+        settings = _merged(settings, _chosen(variants, variant, kind="variant", path=path))
     laid_over: dict[str, Any] = {}
     for override in overrides:
         laid_over = _merged(laid_over, _parse_override(override))
@@ -196,6 +202,34 @@ def recipe_profiles(path: Path) -> tuple[str, ...]:
         ConfigError: the file is missing or not a mapping, or its profiles are not mappings.
     """
     return tuple(_taken(read_yaml(path), "profiles", path))
+
+
+def recipe_variants(path: Path, *, profile: str | None = None) -> tuple[str, ...]:
+    """Names of the variants that a recipe file holds, those of one of its profiles included.
+
+    Raises:
+        ConfigError: the file or the profile is missing, or a name could not be that of a folder.
+    """
+    names = tuple(_taken(_with_profile(path, profile), "variants", path))
+    for name in names:
+        if not _FOLDER_NAME.fullmatch(str(name)):
+            message = f"{path}: variants: a name has letters, digits, - and _ only, got {name!r}."
+            raise ConfigError(message)
+    return names
+
+
+def _with_profile(path: Path, profile: str | None) -> dict[str, Any]:
+    """All that the file says, with the profile laid over it."""
+    settings = read_yaml(path)
+    profiles = _taken(settings, "profiles", path)
+    return settings if profile is None else _merged(settings, _chosen(profiles, profile, kind="profile", path=path))
+
+
+def _chosen(entries: dict[str, dict[str, Any]], name: str, *, kind: str, path: Path) -> dict[str, Any]:
+    if name not in entries:
+        message = f"{path}: no {kind} {name!r}. The file has: {', '.join(entries) or 'none'}."
+        raise ConfigError(message)
+    return entries[name]
 
 
 def _taken(settings: dict[str, Any], section: str, path: Path) -> dict[str, dict[str, Any]]:

@@ -1,32 +1,31 @@
-"""The same small budget for several networks or losses, and one table of what came out."""
+"""The same small budget for several networks, losses or other variants of a recipe, and one table of what came out."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from medseg.config import TrainingRecipe, load_recipe
 from medseg.datasets.case import Dataset
-from medseg.errors import Cancelled, ConfigError, InputError, MedsegError
+from medseg.errors import Cancelled, InputError, MedsegError
 from medseg.evaluation import Evaluation, aggregate, score_pair
+from medseg.folder_lock import one_run_at_a_time
+from medseg.jobs.compared_recipes import Choice, ComparedRecipe, compared_recipes
 from medseg.jobs.network_cost import measure_apart
 from medseg.jobs.train import default_profile, find_recipe, train
-from medseg.losses import available_losses
-from medseg.models import available_models
-from medseg.registry import look_up
-from medseg.reports.network_comparison import ComparedRow, NetworkComparison, write_comparison
+from medseg.reports.network_comparison import ComparedRow, ComparedRun, NetworkComparison, write_comparison
+from medseg.reports.run_log import read_run_log
 from medseg.training.progress import Reporter, choose_reporter, describe_duration
 from medseg.training.run_data import open_run_dataset
 from medseg.training.run_folder import RunFolder, next_run_folder, write_json
 from medseg.training.validation import ValidationCase, read_validation_case
-
-ALL_MODELS = "all"
 
 _RUNS = Path("runs")
 _COST = "cost.json"
@@ -38,7 +37,7 @@ class ComparisonResult:
 
     Attributes:
         comparison: its rows.
-        folder: where they, the report and each network's run folder lie.
+        folder: where they, the report and the run folders lie.
     """
 
     comparison: NetworkComparison
@@ -46,11 +45,14 @@ class ComparisonResult:
 
 
 @dataclass(frozen=True)
-class _Member:
-    """A network with a loss: its name, which is that of its run folder, and what it is trained by."""
+class _Setting:
+    """What all runs of a comparison have in common."""
 
-    name: str
-    recipe: TrainingRecipe
+    dataset: Dataset
+    data_dir: Path | None
+    device: str
+    quiet: bool
+    resume: bool
 
 
 def compare(  # noqa: PLR0913 - the settings of one call
@@ -58,6 +60,8 @@ def compare(  # noqa: PLR0913 - the settings of one call
     *,
     models: Sequence[str] = (),
     losses: Sequence[str] = (),
+    variants: Sequence[str] = (),
+    seeds: Sequence[int] = (),
     data_dir: Path | None = None,
     output: Path | None = None,
     profile: str | None = None,
@@ -66,83 +70,58 @@ def compare(  # noqa: PLR0913 - the settings of one call
     device: str = "auto",
     quiet: bool = False,
 ) -> ComparisonResult:
-    """Train each network with each loss by one recipe, and write a table of costs and scores.
+    """Train each network, variant and loss by one recipe, and write a table of costs and scores.
 
-    A network that fails is a row that says why; the others go on.
+    One that fails is a row that says why; the others go on.
 
     Args:
         recipe: file, or name of a shipped recipe; its `compare` settings for a network are laid over for that one.
         models: names, or "all" for those that have as many axes as the recipe; none takes the recipe's own.
         losses: names; none takes the recipe's own.
+        variants: names in the file's section `variants`, or "all"; where nothing is chosen at all, all of them.
+        seeds: each row is trained with each, its scores are their means; none takes the recipe's own.
         data_dir: folder of the data set; None lets the data set find or make it.
         output: folder to write; None takes the first free one of runs/compare_<recipe>-1, ...
         profile: one of the file's profiles; None takes that of the device, as in `medseg.jobs.train`.
-        overrides: `key.path=value` each, laid over for every network.
-        resume: go on in `output`; networks that are finished are not trained again.
+        overrides: `key.path=value` each, laid over for every row.
+        resume: go on in `output`; what is finished is not trained again.
         device: "auto", "cpu", "cuda" or "mps".
         quiet: say nothing on stderr.
 
     Raises:
-        UnknownNameError: there is no such recipe, network or loss.
+        UnknownNameError: there is no such recipe, network, variant or loss.
         ConfigError: the recipe is wrong, or a network cannot have as many axes as it.
-        InputError: the data or the device is not there, or the folder is taken.
+        InputError: the data or the device is not there, or the folder is taken or in use.
         Cancelled: the user stopped it; what is done is kept.
     """
     path = find_recipe(recipe)
     chosen = profile if profile is not None else default_profile(path, device=device)
     base = load_recipe(path, profile=chosen, overrides=overrides)
-    names, notes = _chosen_models(models, base)
-    members = _members(path, names, losses, profile=chosen, overrides=overrides)
+    compared, notes = compared_recipes(path, Choice(models, losses, variants), profile=chosen, overrides=overrides)
     folder = _open_folder(output, base, resume=resume)
-    reporter = choose_reporter(quiet=quiet)
     dataset = open_run_dataset(base, data_dir=data_dir)
-    rows: list[ComparedRow] = []
-    clock = _Clock(len(members), reporter)
-    for member in members:
-        run_dir = folder / member.name
-        clock.begin(member.name, is_done=RunFolder(run_dir).is_finished)
-        row = _row(member, run_dir, dataset=dataset, data_dir=data_dir, device=device, quiet=quiet, resume=resume)
-        clock.end(row)
-        rows.append(row)
-    rows += _constant_answers(base, dataset)
-    comparison = NetworkComparison(base.name, _budget(members, base), tuple(rows), notes)
-    write_comparison(comparison, folder)
+    setting = _Setting(dataset, data_dir, device, quiet, resume)
+    repeats = {one.name: _repeats(one, seeds) for one in compared}
+    reporter = choose_reporter(quiet=quiet)
+    clock = _Clock(sum(map(len, repeats.values())), reporter)
+    with one_run_at_a_time(folder, say=reporter.say):
+        rows = [_row(one, repeats[one.name], folder, setting=setting, clock=clock) for one in compared]
+        rows += _constant_answers(base, dataset)
+        comparison = NetworkComparison(base.name, _budget(repeats, base), tuple(rows), notes)
+        write_comparison(comparison, folder)
     return ComparisonResult(comparison, folder)
 
 
-def _chosen_models(models: Sequence[str], base: TrainingRecipe) -> tuple[list[str], tuple[str, ...]]:
-    """Names of the networks, and what is left out."""
-    known = available_models()
-    dims = base.transforms.spatial_dims
-    if ALL_MODELS in models:
-        fitting = [name for name, description in sorted(known.items()) if dims in description.spatial_dims]
-        others = ", ".join(sorted(set(known) - set(fitting)))
-        note = f"Left out, since they are not for {dims} spatial axes: {others}."
-        return fitting, (note,) if others else ()
-    names = list(dict.fromkeys(models)) or [base.model.name]
-    for name in names:
-        if dims not in look_up(known, name, kind="model").spatial_dims:
-            message = f"model {name!r} is not for the {dims} spatial axes of recipe {base.name}. Leave it out."
-            raise ConfigError(message)
-    return names, ()
-
-
-def _members(
-    path: Path, models: Sequence[str], losses: Sequence[str], *, profile: str | None, overrides: tuple[str, ...]
-) -> list[_Member]:
-    if any(override.partition("=")[0] in {"model", "model.name"} for override in overrides):
-        message = "--set model.name: the networks of a comparison are named by --models."
-        raise ConfigError(message)
-    wanted = tuple(dict.fromkeys(losses))
-    for loss in wanted:
-        look_up(available_losses(), loss, kind="loss")
-    choices = tuple((f"loss.name={loss}",) for loss in wanted) or ((),)
-    members = []
-    for model in models:
-        for choice in choices:
-            recipe = load_recipe(path, profile=profile, overrides=(*overrides, *choice), compared_model=model)
-            members.append(_Member(model if len(choices) < 2 else f"{model}-{recipe.loss.name}", recipe))
-    return members
+def _repeats(one: ComparedRecipe, seeds: Sequence[int]) -> dict[str, TrainingRecipe]:
+    """Run folder -> recipe, one for each seed."""
+    if not seeds:
+        return {one.name: one.recipe}
+    changed = {
+        seed: one.recipe.replace(training=one.recipe.training.replace(seed=seed)) for seed in dict.fromkeys(seeds)
+    }
+    if len(changed) == 1:
+        return dict.fromkeys([one.name], *changed.values())
+    return {f"{one.name}-seed-{seed}": recipe for seed, recipe in changed.items()}
 
 
 def _open_folder(output: Path | None, base: TrainingRecipe, *, resume: bool) -> Path:
@@ -161,43 +140,63 @@ def _open_folder(output: Path | None, base: TrainingRecipe, *, resume: bool) -> 
 
 
 def _row(
-    member: _Member,
-    run_dir: Path,
-    *,
-    dataset: Dataset,
-    data_dir: Path | None,
-    device: str,
-    quiet: bool,
-    resume: bool,
+    one: ComparedRecipe, repeats: Mapping[str, TrainingRecipe], folder: Path, *, setting: _Setting, clock: _Clock
 ) -> ComparedRow:
-    """The row of a network, after training it where that is still to do."""
-    recipe = member.recipe
-    named = ComparedRow(
-        member.name, model=recipe.model.name, loss=recipe.loss.name, patch_size=tuple(recipe.transforms.patch_size)
-    )
+    """The row of a recipe, after training it where that is still to do."""
+    patch_size = tuple(one.recipe.transforms.patch_size)
+    row = ComparedRow(one.name, model=one.recipe.model.name, loss=one.recipe.loss.name, patch_size=patch_size)
+    for name, recipe in repeats.items():
+        run_dir = folder / name
+        clock.begin(name, is_done=RunFolder(run_dir).is_finished)
+        row = _with_run(row, recipe, run_dir, setting=setting)
+        clock.end(row)
+        if row.problem:
+            return row
+    return row
+
+
+def _with_run(row: ComparedRow, recipe: TrainingRecipe, run_dir: Path, *, setting: _Setting) -> ComparedRow:
+    """The row with one more training, or with the reason why there is none."""
     try:
-        goes_on = resume and run_dir.is_dir()
-        train(recipe, data_dir=data_dir, run_dir=run_dir, resume=goes_on, device=device, quiet=quiet)
-        if not (run_dir / _COST).exists():
-            cost = measure_apart(
-                recipe, in_channels=dataset.num_channels, num_classes=len(dataset.labels), device=device
-            )
-            write_json(run_dir / _COST, asdict(cost))
-        return _measured(named, run_dir)
+        _train(recipe, run_dir, setting)
+        cost = row.cost or _cost(recipe, run_dir, setting)
+        run = RunFolder(run_dir)
+        evaluation = Evaluation.from_json(run.metrics.read_text(encoding="utf-8"), source=str(run.metrics))
+        pictures = sorted(run.validation.glob("*.png"))
+        found = ComparedRun(recipe.training.seed, evaluation.summary, read_run_log(run.log))
+        return replace(
+            row, cost=cost, runs=(*row.runs, found), picture=row.picture or (pictures[0] if pictures else None)
+        )
     except Cancelled:
         raise
     except Exception as error:  # noqa: BLE001 - whatever one network fails of, the others go on, and the row names it
         kind = "" if isinstance(error, MedsegError) else f"{type(error).__name__}: "
-        return replace(named, problem=" ".join(f"{kind}{error}".split()) or type(error).__name__)
+        problem = " ".join(f"{kind}{error}".split()) or type(error).__name__
+        return replace(row, problem=problem, runs=(), cost={}, picture=None)
 
 
-def _measured(row: ComparedRow, run_dir: Path) -> ComparedRow:
-    """The row with what the run folder holds."""
-    run = RunFolder(run_dir)
-    evaluation = Evaluation.from_json(run.metrics.read_text(encoding="utf-8"), source=str(run.metrics))
-    pictures = sorted(run.validation.glob("*.png"))
-    cost = json.loads((run_dir / _COST).read_text(encoding="utf-8"))
-    return replace(row, scores=evaluation.summary, cost=cost, picture=pictures[0] if pictures else None)
+def _train(recipe: TrainingRecipe, run_dir: Path, setting: _Setting) -> None:
+    goes_on = setting.resume and run_dir.is_dir()
+    train(
+        recipe,
+        data_dir=setting.data_dir,
+        run_dir=run_dir,
+        resume=goes_on,
+        device=setting.device,
+        quiet=setting.quiet,
+    )
+
+
+def _cost(recipe: TrainingRecipe, run_dir: Path, setting: _Setting) -> Mapping[str, Any]:
+    """What the network costs; measured once."""
+    path = run_dir / _COST
+    if not path.exists():
+        dataset = setting.dataset
+        cost = measure_apart(
+            recipe, in_channels=dataset.num_channels, num_classes=len(dataset.labels), device=setting.device
+        )
+        write_json(path, asdict(cost))
+    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _constant_answers(base: TrainingRecipe, dataset: Dataset) -> list[ComparedRow]:
@@ -228,18 +227,19 @@ def _constant_answer(
         for case in validation
     ]
     name = dict(zip(dataset.labels.values, dataset.labels.names, strict=True))[value]
-    return ComparedRow(f"all {name}", scores=aggregate(scores).summary)
+    return ComparedRow(f"all {name}", constant_scores=aggregate(scores).summary)
 
 
-def _budget(members: Sequence[_Member], base: TrainingRecipe) -> dict[str, str]:
-    """What the networks were given; ranges where they differ."""
-    trainings = [member.recipe.training for member in members]
+def _budget(repeats: Mapping[str, Mapping[str, TrainingRecipe]], base: TrainingRecipe) -> dict[str, str]:
+    """What each row was given; ranges where they differ."""
+    recipes = [recipe for of_row in repeats.values() for recipe in of_row.values()]
+    trainings = [recipe.training for recipe in recipes]
     return {
         "data": base.data.dataset,
         "steps": _span([training.steps for training in trainings]),
         "batch": _span([training.batch_size for training in trainings]),
-        "loss": ", ".join(dict.fromkeys(member.recipe.loss.name for member in members)),
-        "seed": _span([training.seed for training in trainings]),
+        "loss": ", ".join(dict.fromkeys(recipe.loss.name for recipe in recipes)),
+        "seed": ", ".join(str(seed) for seed in dict.fromkeys(training.seed for training in trainings)),
     }
 
 

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -117,7 +118,13 @@ def _forward_gflops(network: SegmentationNetwork, image: torch.Tensor) -> float:
 def _step_seconds(
     network: SegmentationNetwork, recipe: TrainingRecipe, batch: dict[str, torch.Tensor], *, device: torch.device
 ) -> float:
-    loss = build_loss(recipe.loss.name, num_classes=network.num_classes, **recipe.loss.options)
+    loss = build_loss(
+        recipe.loss.name,
+        num_classes=network.num_classes,
+        # The random labels have every class equally often.
+        class_counts=lambda: np.ones((1, network.num_classes)),
+        **recipe.loss.options,
+    )
     module = SegmentationModule(network=network, loss=loss, config=recipe.training, first_step=0).to(device).train()
     optimiser = build_optimiser(recipe.training.optimiser, network)
     has_bf16 = choose_precision(device, recipe.training.precision) == "bf16"

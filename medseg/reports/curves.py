@@ -14,6 +14,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from medseg.reports.style import STYLE
+
 INK, LINE = "#010203", "#010204"
 SERIES = ("#010205", "#010206", "#010207", "#010208", "#010209", "#010210")
 _PAGE_COLOURS = {INK: "var(--faint)", LINE: "var(--line)"} | {
@@ -87,6 +89,14 @@ def chart(draw: Callable[[Axes], None], *, x_label: str, y_label: str = "", salt
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _for_page(stream.getvalue())
+
+
+def standalone(svg: str) -> str:
+    """A chart of a page as a file of its own, in the page's colours by day, on white."""
+    colours = dict(re.findall(r"(--[a-z0-9-]+):(#[0-9a-f]+)", STYLE[: STYLE.index("}")]))
+    for name, colour in colours.items():
+        svg = svg.replace(f"var({name})", colour)
+    return svg.replace("<svg", '<svg style="background:#fff;font-family:sans-serif"', 1)
 
 
 def smoothed(values: Sequence[float], *, weight: float = 0.9) -> list[float]:

@@ -70,7 +70,7 @@ def test_two_networks_give_one_table_with_a_constant_answer_below(run, tmp_path)
     assert float(table[1]["mean_dice"]) == pytest.approx(rows[1].scores["mean_dice"])
     assert "| unet | 32 x 32 | 1,000 | 0.5 | 0.250 s | 3 MiB |" in (out / "table.md").read_text()
     content = json.loads((out / "compare.json").read_text())
-    assert [network["name"] for network in content["networks"]] == [row.name for row in rows]
+    assert [network["name"] for network in content["rows"]] == [row.name for row in rows]
     assert content["budget"]["batch"] == "1 to 2"
     assert (out / "report.html").read_text().count("<figure>") == 2
 
@@ -136,7 +136,7 @@ def test_a_network_is_measured_in_a_process_of_its_own(recipe):
 
 def test_all_leaves_out_what_has_another_number_of_axes(recipe):
     from medseg.config import load_recipe
-    from medseg.jobs.compare import _chosen_models
+    from medseg.jobs.compared_recipes import _chosen_models
 
     names, notes = _chosen_models(("all",), load_recipe(recipe))
     assert "unet_3d" not in names
@@ -154,9 +154,9 @@ def test_settings_of_one_network_reach_it_alone(recipe):
 
 
 def test_undefined_numbers_are_dashes_and_empty_fields():
-    rows = (ComparedRow("a", scores={"mean_dice": float("nan"), "v_rand": 0.5}),)
+    rows = (ComparedRow("a", constant_scores={"mean_dice": float("nan"), "v_rand": 0.5}),)
     found = NetworkComparison("title", {"steps": "2"}, rows)
     assert found.headings[-2:] == ("Dice", "V_rand")
     assert found.table_rows == [("a", "–", "–", "–", "–", "–", "–", "0.500")]
     assert found.to_csv().splitlines()[1] == "a,,,,,,,,,0.5,"
-    assert json.loads(found.to_json())["networks"][0]["scores"] == {"mean_dice": None, "v_rand": 0.5}
+    assert json.loads(found.to_json())["rows"][0]["scores"] == {"mean_dice": None, "v_rand": 0.5}

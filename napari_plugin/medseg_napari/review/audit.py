@@ -1,0 +1,72 @@
+"""Who or what made each object, and every edit since: the file beside a mask."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from medseg.errors import ImageFormatError
+from medseg_napari.review.records import AlgorithmType, EditEntry, MadeBy, ObjectRecord, ObjectState
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class AuditTrail:
+    """What is known of every object that is or was in a mask.
+
+    Attributes:
+        objects: object id -> its record; those that were removed are among them.
+    """
+
+    objects: Mapping[int, ObjectRecord]
+
+    def algorithm_types(self) -> dict[int, AlgorithmType]:
+        """Segment Algorithm Type of each object that is still there."""
+        present = {number: one for number, one in self.objects.items() if one.state is not ObjectState.REMOVED}
+        return {number: record.algorithm_type for number, record in present.items()}
+
+    def to_json(self) -> str:
+        """The trail as JSON text."""
+        objects = {str(number): asdict(record) for number, record in sorted(self.objects.items())}
+        return json.dumps({"schema_version": SCHEMA_VERSION, "objects": objects}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> AuditTrail:
+        """The trail that `to_json` wrote.
+
+        Raises:
+            ImageFormatError: the text is no audit trail, or of another schema version.
+        """
+        try:
+            content = json.loads(text)
+            version = content["schema_version"]
+            objects = {int(key): _record(value) for key, value in content["objects"].items()} if version == 1 else {}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            message = "audit trail: expected JSON as medseg writes it beside a mask, got something else. Save it again."
+            raise ImageFormatError(message) from error
+        if version != SCHEMA_VERSION:
+            message = f"audit trail: expected schema version {SCHEMA_VERSION}, got {version!r}. Update medseg."
+            raise ImageFormatError(message)
+        return cls(objects)
+
+
+def audit_path(mask: Path) -> Path:
+    """Where the trail of a mask lies: beside it, the name extended by ".audit.json"."""
+    return mask.with_name(mask.name + ".audit.json")
+
+
+def _record(value: Mapping[str, Any]) -> ObjectRecord:
+    made_by = value["made_by"]
+    return ObjectRecord(
+        **{
+            **value,
+            "state": ObjectState(value["state"]),
+            "made_by": None if made_by is None else MadeBy(**made_by),
+            "came_from": tuple(int(number) for number in value["came_from"]),
+            "edits": tuple(EditEntry(**entry) for entry in value["edits"]),
+        }
+    )

@@ -1,0 +1,77 @@
+"""What napari says that it painted, as one change.
+
+napari 0.9 emits `Labels.events.paint` after the voxels were written; its value is a list of atoms in the order of
+painting. A brush, polygon or fill atom is (box, mask or None, old values, new value): the old values are those under
+the mask, or the whole box where there is none. `Labels.data_setitem` gives (indices, old values, new values).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medseg_napari.review.boxes import Box, union
+from medseg_napari.review.change import Change
+
+Stroke = Sequence[tuple[Any, ...]]
+
+
+def stroke_change(labels: NDArray[np.integer], stroke: Stroke) -> Change | None:
+    """What the stroke changed, found from the array as it is after it; None where nothing differs.
+
+    Args:
+        labels: object ids, already painted.
+        stroke: value of napari's paint event.
+    """
+    boxes = [box for atom in stroke if (box := _box_of(atom[0], labels.shape)) is not None]
+    if not boxes:
+        return None
+    box = union(boxes)
+    painted = labels[box]
+    before = painted.copy()
+    for atom in reversed(stroke):
+        _restore(before, box, atom, shape=labels.shape)
+    change = Change.between(box, before=before, after=painted)
+    return change if change.voxels else None
+
+
+def _box_of(where: Any, shape: tuple[int, ...]) -> Box | None:
+    """Bounding box of a tuple of slices, numbers or index arrays; None where it is empty."""
+    parts = where if isinstance(where, tuple) else (where,)
+    sides = []
+    for part, length in zip((*parts, *[slice(None)] * (len(shape) - len(parts))), shape, strict=True):
+        if isinstance(part, slice):
+            start, stop, _ = part.indices(length)
+        else:
+            at = np.asarray(part)
+            start, stop = (int(at.min()), int(at.max()) + 1) if at.size else (0, 0)
+        if start >= stop:
+            return None
+        sides.append(slice(start, stop))
+    return tuple(sides)
+
+
+def _restore(before: NDArray[np.integer], box: Box, atom: tuple[Any, ...], *, shape: tuple[int, ...]) -> None:
+    """Undo one atom in `before`, a copy of the box."""
+    if len(atom) == 4:
+        where, mask, old, _ = atom
+        part = before[tuple(slice(s.start - b.start, s.stop - b.start) for s, b in zip(where, box, strict=True))]
+        if mask is None:
+            part[...] = old
+        else:
+            part[mask] = old
+        return
+    where, old, _ = atom
+    parts = where if isinstance(where, tuple) else (where,)
+    before[tuple(_shifted(part, *around) for part, *around in zip(parts, box, shape, strict=False))] = old
+
+
+def _shifted(part: Any, side: slice, length: int) -> Any:
+    """An index along one axis of the array as one of the box."""
+    if not isinstance(part, slice):
+        return np.asarray(part) - side.start
+    start, stop, step = part.indices(length)
+    return slice(start - side.start, stop - side.start, step)

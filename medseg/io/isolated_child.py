@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from medseg.errors import ImageFormatError, MedsegError
+from medseg.errors import ImageFormatError, MedsegError, StorageError
 from medseg.images import Image
 from medseg.io.base import ReadRequest
 from medseg.io.budget import OVER_BUDGET, Budget, within_budget
@@ -100,10 +100,21 @@ def _answer(task: Task, read: Read) -> Answer:
 
 
 def _write_voxels(array: np.ndarray, path: Path) -> tuple[int, ...]:
-    """Write the voxels as they lie in memory, without a copy where they lie without gaps; return that order."""
+    """Write the voxels as they lie in memory, without a copy where they lie without gaps; return that order.
+
+    Raises:
+        StorageError: there is no room for them.
+    """
     order = tuple(sorted(range(array.ndim), key=lambda axis: (-abs(array.strides[axis]), axis)))
-    with path.open("wb") as file:
-        np.ascontiguousarray(array.transpose(order)).tofile(file)
+    try:
+        with path.open("wb") as file:
+            np.ascontiguousarray(array.transpose(order)).tofile(file)
+    except OSError as error:
+        message = (
+            f"cannot write {array.nbytes} bytes of voxels to the folder for temporary files ({path.parent}). "
+            "Free some space there, or name another folder in TMPDIR."
+        )
+        raise StorageError(message) from error
     return order
 
 

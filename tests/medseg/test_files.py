@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from medseg.errors import StorageError
-from medseg.files import atomic_path, remove_leftovers, write_text_atomically
+from medseg.files import atomic_path, check_writable, remove_leftovers, write_text_atomically
 
 
 def test_the_file_appears_when_the_block_ends_and_not_before(tmp_path):
@@ -66,6 +66,17 @@ def test_a_file_where_the_folder_should_be_is_named(tmp_path):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(StorageError, match=r"cannot write .*mask.tif: (File exists|Not a directory)\. Something of"):
         write_text_atomically(tmp_path / "out" / "mask.tif", "x")
+
+
+def test_a_folder_is_tried_before_the_work_and_nothing_stays_in_it(tmp_path):
+    check_writable(tmp_path / "new" / "out")
+    assert list((tmp_path / "new" / "out").iterdir()) == []
+    (tmp_path / "file").write_text("a file")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(
+            StorageError, match=r"cannot write .*: (File exists|Not a directory)\. Something of another"
+        ):
+            check_writable(folder)
 
 
 def test_a_folder_where_the_file_should_be_stays(tmp_path):

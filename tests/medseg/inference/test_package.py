@@ -6,6 +6,7 @@ import os
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -131,6 +132,19 @@ class TestDamage:
         edit(package, weights_sha256=hashlib.sha256((package / WEIGHTS).read_bytes()).hexdigest())
         with pytest.raises(ModelPackageError, match="is no safetensors file"):
             load_network(package)
+        assert not marker.exists()
+
+    def test_what_monai_would_run_as_code_is_left_alone(self, package, tmp_path, make_image):
+        marker = tmp_path / "opened"
+        trap = {"_target_": "pathlib.Path.touch", "self": {"_target_": "pathlib.Path", "_args_": [str(marker)]}}
+        text = json.dumps({"network_def": trap, "run": [f"$__import__('pathlib').Path({str(marker)!r}).touch()"]})
+        for name in ("inference.json", "metadata.json", "logging.conf", "train.yaml"):
+            (package / "configs" / name).write_text(text)
+        load_model(package, device="cpu").predict(make_image(np.zeros((16, 16), np.float32)))
+        for hostile in (trap, "$__import__('os')"):
+            edit(package, architecture={"name": hostile, "in_channels": 1, "num_classes": 2, "spatial_dims": 2})
+            with pytest.raises(ModelPackageError):
+                load_network(package)
         assert not marker.exists()
 
     def test_weights_of_another_network_are_explained(self, package):

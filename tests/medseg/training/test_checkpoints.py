@@ -1,4 +1,6 @@
 import random
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -36,6 +38,19 @@ def test_torch_loads_it_without_unpickling_anything_but_weights(tmp_path):
     save_checkpoint(checkpoint(), tmp_path / "last.ckpt")
     content = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert content["state"]["step"] == 7
+
+
+def test_a_checkpoint_that_would_run_something_is_refused_though_its_seal_is_whole(tmp_path):
+    marker, path = tmp_path / "opened", tmp_path / "last.ckpt"
+
+    class Trap:
+        def __reduce__(self):
+            return (Path.touch, (marker,))
+
+    save_checkpoint(replace(checkpoint(), optimiser={"state": Trap()}), path)
+    with pytest.raises(ModelPackageError, match=r"last\.ckpt: not a checkpoint of this version"):
+        load_checkpoint(path)
+    assert not marker.exists()
 
 
 def test_one_flipped_bit_anywhere_is_refused(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,7 @@ def read_run_data(recipe: TrainingRecipe, *, dataset: Dataset, splits: Splits, r
         _read_one_by_one(training), labels=dataset.labels, orientation=recipe.transforms.orientation
     )
     prepared = prepare_training_cases(training, recipe.transforms, num_channels=dataset.num_channels)
+    _say_which_are_empty(prepared, validation, reporter=reporter)
     return RunData(dataset, splits, tuple(prepared), validation, fingerprint)
 
 
@@ -114,6 +115,18 @@ def _read_splits(path: Path) -> Splits:
     except (OSError, UnicodeDecodeError, ValueError, TypeError, AttributeError) as error:
         message = f"{path}: cannot be read as the run's split ({error}). Start a new run in another folder."
         raise InputError(message) from error
+
+
+def _say_which_are_empty(
+    training: Sequence[PreparedCase], validation: Sequence[ValidationCase], *, reporter: Reporter
+) -> None:
+    """Cases without a labelled voxel are allowed, and may as well be an oversight."""
+    empty = [case["case_id"] for case in training if not case["label"].any()]
+    empty += [case.case_id for case in validation if not case.reference.array.any()]
+    if empty:
+        shown = ", ".join(empty[:5]) + (" and others" if len(empty) > 5 else "")
+        total = len(training) + len(validation)
+        reporter.say(f"note: in {len(empty)} of {total} cases nothing but background is labelled: {shown}")
 
 
 def _read_one_by_one(cases: list[Case]) -> Iterator[tuple[Image, LabelMap | None]]:

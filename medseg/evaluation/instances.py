@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from medseg.evaluation.result import CaseScores
 from medseg.evaluation.statistics import JoinedScore
 from medseg.evaluation.task import Task
 from medseg.images import LabelMap, LabelTable
-from medseg.metrics import InstanceOverlap, MatchCounts, coco_scores, match_counts, overlap_table
+from medseg.metrics import CocoCounts, MatchCounts, coco_counts, coco_point_precision, match_counts, overlap_table
 
 OBJECT_LABELS = LabelTable.from_names(("background", "object"))
 """The one class of objects."""
@@ -32,21 +32,21 @@ _FROM_MATCHES: Mapping[str, Callable[[MatchCounts], float]] = MappingProxyType(
         "segmentation_quality": metrics.segmentation_quality,
     }
 )
-_COCO = ("ap", "ap_50", "ap_75", "ap_small", "ap_medium", "ap_large")
-_COCO_SIZES = 3
-"""The last of them are of size ranges, in pixels of flat images."""
-
-
-def _coco(name: str) -> Callable[[Any], float]:
-    def value(overlap: InstanceOverlap) -> float:
-        return float(getattr(coco_scores(overlap), name))
-
-    return value
-
+_COCO: Mapping[str, Callable[[CocoCounts], float]] = MappingProxyType(
+    {
+        "coco_ap": coco_point_precision,
+        "coco_ap_50": partial(coco_point_precision, iou_threshold=0.5),
+        "coco_ap_75": partial(coco_point_precision, iou_threshold=0.75),
+    }
+)
+_COCO_OF_SIZE: Mapping[str, Callable[[CocoCounts], float]] = MappingProxyType(
+    {f"coco_ap_{size}": partial(coco_point_precision, size=size) for size in ("small", "medium", "large")}
+)
+"""In pixels of flat images."""
 
 JOINED_OBJECT_SCORES: Mapping[str, JoinedScore] = MappingProxyType(
     {key: JoinedScore("matches", function) for key, function in _FROM_MATCHES.items()}
-    | {f"coco_{name}": JoinedScore("objects", _coco(name)) for name in _COCO}
+    | {key: JoinedScore("coco", function) for key, function in {**_COCO, **_COCO_OF_SIZE}.items()}
 )
 """Scores for which the objects of all cases are taken together."""
 
@@ -73,15 +73,15 @@ def score_instances(
     scores["ap_dsb_50"] = metrics.average_precision_dsb(counts[0.5])
     scores["ap_dsb_75"] = metrics.average_precision_dsb(counts[0.75])
     scores["aggregated_jaccard"] = metrics.aggregated_jaccard_index(metrics.jaccard_sums(overlap))
-    coco = coco_scores(overlap)
-    of_size = _COCO if reference.array.ndim == 2 else _COCO[:-_COCO_SIZES]
-    scores |= {f"coco_{name}": float(getattr(coco, name)) for name in of_size}
+    coco = coco_counts(overlap)
+    of_coco = {**_COCO, **_COCO_OF_SIZE} if reference.array.ndim == 2 else _COCO
+    scores |= {key: function(coco) for key, function in of_coco.items()}
     presence = Presence.of(reference=overlap.num_reference, prediction=overlap.num_prediction)
     return CaseScores(
         case_id,
         scores,
         OBJECT_LABELS,
         task=Task.INSTANCES.value,
-        statistics={"matches": counts[_THRESHOLD], "objects": overlap},
+        statistics={"matches": counts[_THRESHOLD], "coco": coco},
         presence={"object": presence},
     )

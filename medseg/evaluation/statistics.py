@@ -19,20 +19,19 @@ from numpy.typing import NDArray
 from medseg.errors import InputError
 from medseg.metrics import (
     CalibrationTable,
+    CocoCounts,
     DetectionCounts,
-    InstanceOverlap,
     LesionFindings,
     MatchCounts,
     RegionOverlap,
     SegmentationCounts,
     joined_findings,
-    joined_overlap,
 )
 
 STATISTICS: Mapping[str, type] = MappingProxyType(
     {
         "regions": RegionOverlap,
-        "objects": InstanceOverlap,
+        "coco": CocoCounts,
         "lesions": LesionFindings,
         "matches": MatchCounts,
         "segmentation": SegmentationCounts,
@@ -43,14 +42,12 @@ STATISTICS: Mapping[str, type] = MappingProxyType(
 """Name in a case -> its class, a dataclass of numbers or of arrays."""
 
 
-_JOINS: Mapping[type, Callable[[Any], Any]] = MappingProxyType(
-    {InstanceOverlap: joined_overlap, LesionFindings: joined_findings}
-)
+_JOINS: Mapping[type, Callable[[Any], Any]] = MappingProxyType({LesionFindings: joined_findings})
 """Statistics that are tables: joined at once, without copying the growing sum each time."""
-_DTYPES: Mapping[type, type] = MappingProxyType({InstanceOverlap: np.int64, LesionFindings: np.float64})
+_DTYPES: Mapping[type, type] = MappingProxyType({LesionFindings: np.float64})
 """Of the arrays of tables, which may be empty or hold nan; of others, as the numbers are."""
-_MOST_SUMS: Mapping[type, int] = MappingProxyType({InstanceOverlap: 0, LesionFindings: 500})
-"""Tables of lesions are joined some hundred times; of all objects of microscopy images, there are too many."""
+_MOST_SUMS: Mapping[type, int] = MappingProxyType({LesionFindings: 500})
+"""Tables grow with each sum and are joined some hundred times only."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,14 @@ from medseg.metrics.cell_tracking import (
     segmentation_counts,
 )
 from medseg.metrics.cell_tracks import EdgeCounts, Track, check_tracks, edge_counts
-from medseg.metrics.coco import CocoScores, coco_average_precision, coco_scores
+from medseg.metrics.coco import (
+    CocoCounts,
+    CocoScores,
+    coco_average_precision,
+    coco_counts,
+    coco_point_precision,
+    coco_scores,
+)
 from medseg.metrics.confusion import ConfusionTable, confusion_table
 from medseg.metrics.definitions import available_metrics, definition_of
 from medseg.metrics.instance_overlap import InstanceOverlap, joined_overlap, overlap_table
@@ -117,6 +124,7 @@ __all__ = [
     "SIZE_EDGES_ML",
     "BlandAltman",
     "CalibrationTable",
+    "CocoCounts",
     "CocoScores",
     "ConfusionTable",
     "DetectionCounts",
@@ -149,6 +157,8 @@ __all__ = [
     "cell_regions",
     "check_tracks",
     "coco_average_precision",
+    "coco_counts",
+    "coco_point_precision",
     "coco_scores",
     "confusion_table",
     "ctc_det",

@@ -57,6 +57,56 @@ class CocoScores:
     ap_large: float
 
 
+@dataclass(frozen=True, eq=False)
+class CocoCounts:
+    """The one point on each curve that objects without confidences have; counts add up over images.
+
+    Attributes:
+        found: (sizes, thresholds) matched objects, in the order of `COCO_SIZES` and `IOU_THRESHOLDS`.
+        wrong: (sizes, thresholds) predicted objects without a match.
+        references: (sizes,) objects of the reference.
+    """
+
+    found: IntArray
+    wrong: IntArray
+    references: IntArray
+
+    def __add__(self, other: CocoCounts) -> CocoCounts:
+        """Of both together."""
+        return CocoCounts(self.found + other.found, self.wrong + other.wrong, self.references + other.references)
+
+
+def coco_counts(overlap: InstanceOverlap) -> CocoCounts:
+    """Found and wrong objects of each size range at each IoU threshold, without confidences."""
+    order = _by_confidence(overlap, None)
+    partners = [_partners(overlap, iou_threshold=one, order=order) for one in IOU_THRESHOLDS]
+    counts = [[_hits_and_misses(overlap, one, size=size) for one in partners] for size in COCO_SIZES]
+    sums = np.array([[(hits.sum(), misses.sum()) for hits, misses in row] for row in counts], dtype=np.int64)
+    references = [np.count_nonzero(_within(overlap.reference_sizes, size)) for size in COCO_SIZES]
+    return CocoCounts(sums[..., 0], sums[..., 1], np.array(references, dtype=np.int64))
+
+
+def coco_point_precision(counts: CocoCounts, *, iou_threshold: float | None = None, size: str = "all") -> float:
+    """Average precision without confidences: precision times the share of the 101 recalls reached.
+
+    Args:
+        counts: of one image, or of all added.
+        iou_threshold: one of `IOU_THRESHOLDS`; absent: the mean over all of them.
+        size: a name in `COCO_SIZES`.
+
+    Returns:
+        0 to 1; nan where the reference has no object of that size.
+    """
+    row = list(COCO_SIZES).index(size)
+    part = slice(None) if iou_threshold is None else IOU_THRESHOLDS.index(iou_threshold)
+    references = counts.references[row]
+    if not references:
+        return float("nan")
+    found, wrong = counts.found[row, part], counts.wrong[row, part]
+    reached = np.searchsorted(_RECALLS, found / references, side="right") / len(_RECALLS)
+    return float(np.mean(reached * found / np.maximum(found + wrong, 1)))
+
+
 def coco_scores(
     overlap: InstanceOverlap, *, scores: NDArray[np.floating] | Sequence[float] | None = None
 ) -> CocoScores:
@@ -113,17 +163,25 @@ def coco_average_precision(
         raise InputError(message)
     order = _by_confidence(overlap, scores)
     partner = _partners(overlap, iou_threshold=iou_threshold, order=order)
-    reference_counts = _within(overlap.reference_sizes, size)
-    if not reference_counts.any():
+    num_reference = int(np.count_nonzero(_within(overlap.reference_sizes, size)))
+    if not num_reference:
         return float("nan")
-    matched = partner >= 0
-    # A matched object counts where its partner does; an unmatched one where its own size does.
-    counted = np.where(matched, reference_counts[partner], _within(overlap.prediction_sizes, size))
-    hits, misses = (matched & counted)[order], (~matched & counted)[order]
-    found, wrong = np.cumsum(hits, dtype=np.int64), np.cumsum(misses, dtype=np.int64)
+    hits, misses = _hits_and_misses(overlap, partner, size=size)
+    found, wrong = np.cumsum(hits[order], dtype=np.int64), np.cumsum(misses[order], dtype=np.int64)
     if scores is None:
         found, wrong = found[-1:], wrong[-1:]
-    return _area(found, wrong, num_reference=int(reference_counts.sum()))
+    return _area(found, wrong, num_reference=num_reference)
+
+
+def _hits_and_misses(
+    overlap: InstanceOverlap, partner: IntArray, *, size: str
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which predicted objects count as found, and which as wrong, in a size range."""
+    matched = partner >= 0
+    counted = _within(overlap.prediction_sizes, size)
+    # A matched object counts where its partner does; an unmatched one where its own size does.
+    counted[matched] = _within(overlap.reference_sizes, size)[partner[matched]]
+    return matched & counted, ~matched & counted
 
 
 def _area(found: NDArray[np.integer], wrong: NDArray[np.integer], *, num_reference: int) -> float:

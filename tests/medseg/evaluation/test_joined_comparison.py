@@ -135,10 +135,21 @@ def test_every_joined_score_of_a_task_shows_the_difference_of_its_two_values(tas
     assert joined
     for key, score in joined.items():
         assert score.difference == pytest.approx(ours.summary[key] - comparison.others[key], nan_ok=True)
-        if not key.startswith("coco_") and not math.isnan(score.difference):
+        if not math.isnan(score.difference):
             assert 0 < score.p_permutation <= 1
             assert score.interval is not None
             assert score.num_draws == 40
+
+
+def test_the_interval_of_coco_precision_is_that_of_the_drawn_images():
+    two = np.zeros((6, 6))
+    two[:2, :2], two[3:5, 3:5] = 1, 2
+    # Two objects found in one image, none in the other: 2 of 2, 2 of 4 (recalls 0 .. 0.5: 51 of 101) or 0 of 2.
+    cases = scored("instances", [(two, two), (two, np.zeros((6, 6)))]).cases
+    mean = aggregate(cases, replicates=100).means["coco_ap"]
+    assert mean.value == pytest.approx(51 / 101)
+    assert mean.interval == pytest.approx((0.0, 1.0))
+    assert mean.num_draws_undefined == 0
 
 
 def test_lesions_of_many_patients_are_exchanged_at_random():

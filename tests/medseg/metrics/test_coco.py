@@ -8,7 +8,14 @@ import tifffile
 from scipy import ndimage
 
 from medseg.errors import InputError
-from medseg.metrics import coco_average_precision, coco_scores, joined_overlap, overlap_table
+from medseg.metrics import (
+    coco_average_precision,
+    coco_counts,
+    coco_point_precision,
+    coco_scores,
+    joined_overlap,
+    overlap_table,
+)
 
 
 def six(scores):
@@ -140,6 +147,16 @@ def test_scores_derived_by_hand():
     # 3 of 4 px is an IoU of 0.75: at least 0.75, so still a match; at 0.8 one of three is right.
     assert coco_average_precision(overlap, iou_threshold=0.75) == pytest.approx(67 / 101 * 2 / 3)
     assert coco_average_precision(overlap, iou_threshold=0.8) == pytest.approx(34 / 101 / 3)
+
+
+def test_counts_of_images_add_up_to_the_scores_of_all_objects_in_one_list(pairs):
+    tables = tables_of(pairs)
+    counts = sum((coco_counts(one) for one in tables[1:]), start=coco_counts(tables[0]))
+    found = [coco_point_precision(counts, **words) for words in ({}, {"iou_threshold": 0.5}, {"iou_threshold": 0.75})]
+    found += [coco_point_precision(counts, size=size) for size in ("small", "medium", "large")]
+    assert found == pytest.approx(six(coco_scores(joined_overlap(tables))), abs=1e-12)
+    none = coco_counts(overlap_table(reference_labels=np.zeros((4, 4), int), prediction_labels=np.ones((4, 4), int)))
+    assert math.isnan(coco_point_precision(none))
 
 
 def test_what_is_undefined_and_what_is_zero():

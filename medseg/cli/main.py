@@ -18,6 +18,7 @@ from medseg.cli.deidentify import deidentify
 from medseg.cli.demo import demo
 from medseg.cli.doctor import doctor
 from medseg.cli.evaluate import evaluate
+from medseg.cli.export import export
 from medseg.cli.info import info
 from medseg.cli.models import models
 from medseg.cli.predict import predict
@@ -26,7 +27,7 @@ from medseg.cli.train import train
 from medseg.errors import Cancelled, MedsegError
 from medseg.printable import printable
 
-VERBS = (demo, doctor, info, convert, datasets, models, train, compare, predict, evaluate, report, deidentify)
+VERBS = (demo, doctor, info, convert, datasets, models, train, compare, predict, evaluate, report, export, deidentify)
 
 EXIT_WRONG_INPUT = 2
 EXIT_CANCELLED = 130

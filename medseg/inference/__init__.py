@@ -16,6 +16,7 @@ from medseg.inference.manifest import (
 )
 from medseg.inference.notice import RESEARCH_NOTICE
 from medseg.inference.objects import ObjectRow, measure_objects
+from medseg.inference.onnx_export import OnnxExport, export_onnx
 from medseg.inference.package import load_network, read_manifest, write_package
 from medseg.inference.predictor import Prediction, Predictor, load_model
 from medseg.inference.sliding_window import sliding_window_logits
@@ -27,6 +28,7 @@ __all__ = [
     "IntensityFingerprint",
     "LabelEntry",
     "ObjectRow",
+    "OnnxExport",
     "PackageManifest",
     "Prediction",
     "Predictor",
@@ -36,6 +38,7 @@ __all__ = [
     "available_devices",
     "choose_device",
     "choose_precision",
+    "export_onnx",
     "find_model",
     "fit_model_temperature",
     "installed_models",

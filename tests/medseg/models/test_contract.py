@@ -1,15 +1,18 @@
 """Every network against the contract of SegmentationNetwork; a new network is one line in CASES."""
 
 import math
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
+import onnxruntime
 import pytest
 import safetensors.torch
 import torch
 from monai.data import MetaTensor
 
 from medseg.errors import ConfigError, GeometryError, InputError
+from medseg.inference.onnx_export import write_onnx
 from medseg.models import SegmentationNetwork, available_models, build_model
 
 
@@ -128,6 +131,11 @@ CASES = {
 }
 
 
+ONNX_EVERY_RUN = ("unet", "segnet", "fcn_32s-same", "deeplab_v1", "unet_3d-same", "sliding_window_cnn-mirror")
+ONNX_CASES = CASES if os.environ.get("MEDSEG_TEST_SCALE") == "full" else ONNX_EVERY_RUN
+"""Writing all takes two minutes: a usual run takes plain, unpooling, bilinear, dilated, 3-D and mirroring networks."""
+
+
 @pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest) -> NetworkCase:
     return CASES[request.param]
@@ -200,6 +208,20 @@ def test_weights_go_through_safetensors(case):
             weight.zero_()
         other.load_state_dict(safetensors.torch.load(safetensors.torch.save(network.state_dict())))
         assert torch.equal(network(case.images()), other(case.images()))
+
+
+@pytest.mark.parametrize("key", ONNX_CASES)
+def test_onnx_runtime_gives_the_same_logits(key, tmp_path):
+    case = CASES[key]
+    network = case.build().eval()
+    path = tmp_path / "network.onnx"
+    write_onnx(network, torch.zeros(case.images().shape), path, name=case.name, metadata={})
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (answer,) = session.run(["logits"], {"image": case.images().numpy()})
+    with torch.no_grad():
+        expected = network(case.images())
+    assert expected.std() > 0
+    torch.testing.assert_close(torch.from_numpy(answer), expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
 
 
 def test_several_channels_are_taken(case):

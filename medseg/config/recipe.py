@@ -39,6 +39,9 @@ class ModelConfig(Config):
     name: Name
     options: dict[str, Any] = {}
     """Arguments of that network beyond channels, classes and dimensions, which come from the data."""
+    pretrained: Path | None = None
+    """File of ImageNet weights as torchvision publishes them, .pth or .safetensors, that the trunk starts from
+    (`medseg.models.load_pretrained`). Absent: weights drawn by the seed."""
 
 
 class LossConfig(Config):

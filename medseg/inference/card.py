@@ -89,6 +89,8 @@ def _training(manifest: PackageManifest) -> list[str]:
     ]
     if record.recipe_sha256:
         lines.append(f"- Recipe SHA-256: `{record.recipe_sha256}`.")
+    if record.pretrained_sha256:
+        lines.append(f"- Started from published weights, SHA-256 `{record.pretrained_sha256}`.")
     return lines
 
 

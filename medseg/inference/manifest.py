@@ -85,6 +85,8 @@ class TrainingRecord(Config):
     """Number of training cases."""
     case_ids: tuple[str, ...] = ()
     recipe_sha256: Sha256 = ""
+    pretrained_sha256: Sha256 = ""
+    """Of the file of published weights that the training started from; empty where it started from drawn ones."""
     seed: NonNegativeInt = 0
     steps: NonNegativeInt = 0
     """Optimiser steps after which the weights were taken."""

@@ -3,6 +3,7 @@
 from medseg.models.base import SegmentationNetwork, SegmentationOutput
 from medseg.models.factory import ModelDescription, available_models, build_model
 from medseg.models.input_size import InputSizeRule
+from medseg.models.pretrained import load_pretrained
 
 __all__ = [
     "InputSizeRule",
@@ -11,4 +12,5 @@ __all__ = [
     "SegmentationOutput",
     "available_models",
     "build_model",
+    "load_pretrained",
 ]

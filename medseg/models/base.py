@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -42,7 +43,10 @@ class SegmentationNetwork(nn.Module, ABC):
         spatial_dims: 2 or 3.
         input_size: sizes that the network takes.
         coarsest_norm: normalisation that the smallest size would meet with a single voxel.
+        published_layers: layers behind the trunk -> their names in the trunk's published weights, where it has some.
     """
+
+    published_layers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,

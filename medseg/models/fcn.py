@@ -43,6 +43,7 @@ class _TrunkPlan(NamedTuple):
     Attributes:
         build: the trunk, from the input's channels.
         fc6_kernel: width of fc6; None scores the trunk's features as they are.
+        published_layers: fc6 and fc7 -> their names in torchvision's file.
         border: zeros in front of the first convolution.
         minimum: smallest image, in pixels, of which something is left behind the last pooling; two cells of it where
             batch norm is trained on them.
@@ -52,6 +53,7 @@ class _TrunkPlan(NamedTuple):
 
     build: Callable[..., nn.Module]
     fc6_kernel: int | None
+    published_layers: Mapping[str, str]
     border: Mapping[Padding, int]
     minimum: Mapping[Padding, int]
     offset: Mapping[Padding, Mapping[int, int]]
@@ -62,6 +64,7 @@ _TRUNKS: Mapping[Trunk, _TrunkPlan] = {
     "vgg16": _TrunkPlan(
         build=partial(VGG16, pooling=Pooling(ceil_mode=True)),
         fc6_kernel=7,
+        published_layers={"fully_connected.0": "classifier.0", "fully_connected.3": "classifier.3"},
         border={"original": 100, "same": 1},
         minimum={"original": 1, "same": 1},
         offset={"original": {32: 19, 16: 27, 8: 31}, "same": {32: 0, 16: 0, 8: 0}},
@@ -70,6 +73,7 @@ _TRUNKS: Mapping[Trunk, _TrunkPlan] = {
     "alexnet": _TrunkPlan(
         build=AlexNet,
         fc6_kernel=6,
+        published_layers={"fully_connected.0": "classifier.1", "fully_connected.3": "classifier.4"},
         border={"original": 100, "same": 2},
         minimum={"original": 1, "same": 35},
         offset={"original": {32: 18}, "same": {32: 16}},
@@ -78,6 +82,7 @@ _TRUNKS: Mapping[Trunk, _TrunkPlan] = {
     "googlenet": _TrunkPlan(
         build=GoogLeNet,
         fc6_kernel=None,
+        published_layers={},
         border={"original": 100, "same": 3},
         minimum={"original": 1, "same": 47},
         offset={"original": {32: 106}, "same": {32: 9}},
@@ -161,6 +166,7 @@ class FCN(SegmentationNetwork):
             input_size=InputSizeRule(divisor=(1, 1), minimum=(plan.minimum[options.padding],) * 2),
         )
         self.padding: Padding = options.padding
+        self.published_layers = plan.published_layers
         self.skip_scales = {name: float(getattr(options, f"{name}_scale")) for name in self.skips}
         self.trunk = plan.build(in_channels, width_factor=options.width_factor, border=plan.border[options.padding])
         entering = self.trunk.widths[-1]

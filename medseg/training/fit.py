@@ -36,6 +36,7 @@ from medseg.training.progress import Reporter, choose_reporter
 from medseg.training.run import Environment, Run
 from medseg.training.run_data import RunData, choose_splits, open_run_dataset, read_run_data
 from medseg.training.run_folder import RunFolder, write_json
+from medseg.training.starting_weights import start_from_published
 from medseg.training.validation import Validation
 
 
@@ -160,6 +161,7 @@ def _parts(recipe: TrainingRecipe, *, data_dir: Path | None, folder: RunFolder, 
     counts = partial(count_classes, data.training, num_classes=num_classes)
     loss = _build_loss(recipe, num_classes=num_classes, class_counts=counts)
     manifest = describe_model(recipe, dataset=dataset, splits=splits, fingerprint=data.fingerprint)
+    manifest = start_from_published(network, recipe=recipe, manifest=manifest)
     return _Parts(network, loss, data, manifest)
 
 

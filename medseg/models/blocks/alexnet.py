@@ -22,6 +22,7 @@ class AlexNet(nn.Module):
     """
 
     output_stride = 32
+    published_as = "alexnet"
 
     def __init__(self, in_channels: int, *, width_factor: float = 1.0, border: int = 2) -> None:
         """Build the trunk.
@@ -49,6 +50,10 @@ class AlexNet(nn.Module):
             nn.ReLU(inplace=True),
             nn.MaxPool2d(3, stride=2, ceil_mode=True),
         )
+
+    def published_names(self) -> dict[str, str]:
+        """Name of each weight -> the same: it is that of torchvision's file."""
+        return {name: name for name in self.state_dict()}
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """The last features, called "pool5"."""

@@ -41,6 +41,7 @@ class GoogLeNet(nn.Module):
     """
 
     output_stride = 32
+    published_as = "googlenet"
 
     def __init__(self, in_channels: int, *, width_factor: float = 1.0, border: int = 3) -> None:
         """Build the trunk.
@@ -64,6 +65,10 @@ class GoogLeNet(nn.Module):
         self.maxpool3 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
         self.maxpool4 = nn.MaxPool2d(2, stride=2, ceil_mode=True)
         self.widths = (entering,)
+
+    def published_names(self) -> dict[str, str]:
+        """Name of each weight -> the same: it is that of torchvision's file."""
+        return {name: name for name in self.state_dict()}
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """The last features, called "pool5" as in the other trunks, although nothing is pooled there."""

@@ -58,6 +58,7 @@ class DilatedResNet(nn.Module):
             multi_grid: further factor on the dilation of each block of the last stage.
         """
         super().__init__()
+        self.published_as: str = depth
         planes = [scale_width(width, width_factor) for width in _PLANES]
         entering = 2 * planes[0] if deep_stem else planes[0]
         self.conv1 = _deep_stem(in_channels, planes[0]) if deep_stem else _plain_stem(in_channels, planes[0])
@@ -77,6 +78,10 @@ class DilatedResNet(nn.Module):
             entering = width * Bottleneck.expansion
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.widths = tuple(width * Bottleneck.expansion for width in planes)
+
+    def published_names(self) -> dict[str, str]:
+        """Name of each weight -> the same: it is that of torchvision's file."""
+        return {name: name for name in self.state_dict()}
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Features of the four stages, the first one every 4 pixels; cell i lies on pixel i * stride."""

@@ -6,7 +6,7 @@ Simonyan 2015, configuration D, arXiv 1409.1556.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, cast
 
 from torch import Tensor, nn
@@ -89,8 +89,20 @@ class VGG16(nn.Module):
             stages.append(nn.Sequential(*layers))
             pools.append(pooling.build(stage))
         self.output_stride = math.prod(pooling.strides)
+        self.published_as = "vgg16_bn" if batch_norm else "vgg16"
         self.stages = nn.ModuleList(stages)
         self.pools = nn.ModuleList(pools)
+
+    def published_names(self) -> dict[str, str]:
+        """Name of each weight -> its name in torchvision's file, which counts layers and poolings through."""
+        names: dict[str, str] = {}
+        place = 0
+        for number, stage in enumerate(cast("Iterable[nn.Sequential]", self.stages)):
+            for index, layer in enumerate(stage):
+                names |= {f"stages.{number}.{index}.{key}": f"features.{place}.{key}" for key in layer.state_dict()}
+                place += 1
+            place += 1
+        return names
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Features by layer, in order: "conv1_2", "pool1", ..., "conv5_3", "pool5"."""

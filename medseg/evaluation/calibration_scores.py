@@ -54,7 +54,7 @@ def with_calibration(
         InputError: values that are no probabilities.
     """
     classes = _class_indices(reference, task=scores.task, labels=scores.labels, channels=len(probabilities), name=name)
-    seen = probabilities.any(axis=0)
+    seen: NDArray[np.bool_] = np.asarray(probabilities.any(axis=0), dtype=np.bool_)
     outside = seen.size - int(np.count_nonzero(seen))
     region = seen if outside and seen.shape == classes.shape else None
     try:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medseg.errors import GeometryError, InputError, LabelError
-from medseg.metrics.confusion import _common_order
+from medseg.metrics.walk_order import common_order
 
 _CHUNK_VOXELS = 1 << 20
 """Voxels looked at in one go: intermediate arrays stay small however large the volume is."""
@@ -105,7 +105,7 @@ def overlap_table(*, reference_labels: NDArray[np.integer], prediction_labels: N
         raise GeometryError(message)
     _check_ids(reference_labels, role="reference")
     _check_ids(prediction_labels, role="prediction")
-    order = _common_order(reference_labels, prediction_labels)
+    order = common_order(reference_labels, prediction_labels)
     flat_reference = reference_labels.reshape(-1, order=order)
     flat_prediction = prediction_labels.reshape(-1, order=order)
     parts: list[_Pairs] = []

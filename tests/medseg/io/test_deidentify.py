@@ -165,6 +165,15 @@ def test_the_volume_is_the_same_and_the_pixels_are_the_same_bytes(tmp_path):
         assert dataset.PixelData == dcmread(source / name).PixelData
 
 
+def test_a_preamble_that_is_a_program_is_read_and_not_copied(tmp_path):
+    source = folder_of(tmp_path)
+    for path in source.iterdir():
+        path.write_bytes(b"\x7fELF" + bytes(range(124)) + path.read_bytes()[128:])
+    assert ramp_error(read_image(source)) <= 0.5
+    result = deidentify_folder(source, tmp_path / "out", key=KEY)
+    assert {dataset.preamble for dataset in outputs(result).values()} == {bytes(128)}
+
+
 def test_the_file_says_what_was_done_to_it(tmp_path):
     result = deidentify_folder(folder_of(tmp_path), tmp_path / "out", key=KEY)
     dataset = next(iter(outputs(result).values()))

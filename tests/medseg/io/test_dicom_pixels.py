@@ -2,15 +2,19 @@
 
 import struct
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGLossless,
+    JPEGLosslessSV1,
     JPEGLSLossless,
     JPEGLSNearLossless,
     RLELossless,
@@ -66,6 +70,19 @@ def test_every_transfer_syntax_gives_the_modality_values(tmp_path, name, syntax)
     assert ramp_error(image) <= 0.5
     assert image.array.dtype == np.int16
     assert not any(verdict.code in {"lossy", "unused-bits"} for verdict in image.metadata.verdicts)
+
+
+@pytest.mark.parametrize("uid", [JPEGLossless, JPEGLosslessSV1])
+@pytest.mark.parametrize("name", ["12 of 16 bits", "unsigned 16"])
+def test_jpeg_lossless_gives_the_modality_values(tmp_path, name, uid):
+    def compress(ds, k):
+        stored = np.frombuffer(ds.PixelData, "<u2").reshape(ds.Rows, ds.Columns)
+        ds.PixelData = encapsulate([imagecodecs.ljpeg_encode(stored, bitspersample=ds.BitsStored)])
+        ds["PixelData"].is_undefined_length = True
+        ds.file_meta.TransferSyntaxUID = uid
+
+    ramp_series(**CASE).write(tmp_path, change=changes(LAYOUTS[name], compress))
+    assert ramp_error(read_image(tmp_path)) <= 0.5
 
 
 def test_bits_above_the_stored_ones_are_ignored_and_flagged(tmp_path):

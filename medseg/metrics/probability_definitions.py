@@ -53,39 +53,35 @@ PROBABILITY_DEFINITIONS = (
 
 _BLAND = "Bland 1986, doi 10.1016/S0140-6736(86)90837-8"
 
-AGREEMENT_DEFINITIONS = (
-    MetricDefinition(
-        "volume_bias_ml",
-        "Volume bias",
-        "mean over cases of predicted minus reference volume",
-        unit="ml",
-        value_range="any",
-        direction=Direction.ZERO,
-        when_undefined="there is no case",
-        over_cases="one value over all cases",
-        citation=_BLAND,
-    ),
-    MetricDefinition(
+_OF_AGREEMENT = (
+    ("volume_bias_ml", "Volume bias", "mean over cases of predicted minus reference volume", "there is no case"),
+    (
         "volume_lower_limit_ml",
         "Lower limit of agreement",
         "volume bias - 1.96 standard deviations of the differences between the volumes",
-        unit="ml",
-        value_range="any",
-        direction=Direction.ZERO,
-        when_undefined="there are fewer than two cases",
-        over_cases="one value over all cases",
-        citation=_BLAND,
+        "there are fewer than two cases",
     ),
-    MetricDefinition(
+    (
         "volume_upper_limit_ml",
         "Upper limit of agreement",
         "volume bias + 1.96 standard deviations of the differences between the volumes",
+        "there are fewer than two cases",
+    ),
+)
+"""Key, name, meaning, and when it is undefined."""
+
+AGREEMENT_DEFINITIONS = tuple(
+    MetricDefinition(
+        key,
+        name,
+        meaning,
         unit="ml",
         value_range="any",
         direction=Direction.ZERO,
-        when_undefined="there are fewer than two cases",
+        when_undefined=when_undefined,
         over_cases="one value over all cases",
         citation=_BLAND,
-    ),
+    )
+    for key, name, meaning, when_undefined in _OF_AGREEMENT
 )
 """One entry a value of the Bland-Altman analysis of volumes."""

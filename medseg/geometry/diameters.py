@@ -58,14 +58,14 @@ def slice_diameters(mask: ArrayLike, steps_mm: ArrayLike, *, slice_axis: int = 0
     # In-plane millimetres: distances and angles are those of the world, whatever the slice's tilt.
     to_plane = np.linalg.qr(np.delete(steps, slice_axis, axis=1))[1]
     best, found = 0.0, None
-    for index in np.flatnonzero(slices.any(axis=(1, 2))):
+    for index in np.flatnonzero(slices.any(axis=(1, 2))).tolist():
         corners = _outer_corners(slices[index])
         points = corners @ to_plane.T
         if np.linalg.norm(np.ptp(points, axis=0)) <= best:
             continue
         first, second, length = _farthest(points)
         if length > best:
-            best, found = length, (int(index), corners[first], corners[second])
+            best, found = length, (index, corners[first], corners[second])
     if found is None:
         return None
     index, start, stop = found

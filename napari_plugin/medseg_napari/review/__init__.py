@@ -2,7 +2,8 @@
 
 from medseg_napari.review.audit import AuditTrail, audit_path
 from medseg_napari.review.records import AlgorithmType, EditEntry, MadeBy, ObjectRecord, ObjectState
-from medseg_napari.review.review import Review, ReviewChange
+from medseg_napari.review.review import Review
+from medseg_napari.review.steps import ReviewChange
 
 __all__ = [
     "AlgorithmType",

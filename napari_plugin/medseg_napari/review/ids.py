@@ -26,7 +26,8 @@ def free_ids(count: int, *, used: Collection[int], dtype: np.dtype) -> tuple[int
     if len(used) + count > most:
         message = f"objects: expected room for {count} more ids, got {dtype} with all in use. Save it as a wider type."
         raise LabelError(message)
-    taken, found, number = set(used), [], 1
+    taken, number = set(used), 1
+    found: list[int] = []
     while len(found) < count:
         if number not in taken:
             found.append(number)

@@ -23,6 +23,10 @@ class ObjectState(StrEnum):
     """It has no voxels any more."""
 
 
+_BY_HAND = frozenset({"paint", "merge", "delete", "reclassify"})
+"""Edits in which nothing is computed."""
+
+
 class AlgorithmType(StrEnum):
     """Segment Algorithm Type (0062,0008), PS3.3 C.8.20.2."""
 
@@ -94,9 +98,10 @@ class ObjectRecord:
     def algorithm_type(self) -> AlgorithmType:
         """How it was made, for a DICOM segmentation.
 
-        An object of unknown origin that nobody changed counts as SEMIAUTOMATIC: neither of the others is known to hold.
+        MANUAL is drawn voxel by voxel; with the help of superpixels or interpolation it is SEMIAUTOMATIC, and so is an
+        object of unknown origin: neither of the others is known to hold.
         """
-        if self.is_drawn:
+        if self.is_drawn and all(entry.kind in _BY_HAND for entry in self.edits):
             return AlgorithmType.MANUAL
         if self.made_by is None or self.edits:
             return AlgorithmType.SEMIAUTOMATIC

@@ -66,7 +66,9 @@ def _restore(before: NDArray[np.integer], box: Box, atom: tuple[Any, ...], *, sh
         return
     where, old, _ = atom
     parts = where if isinstance(where, tuple) else (where,)
-    before[tuple(_shifted(part, *around) for part, *around in zip(parts, box, shape, strict=False))] = old
+    # Fewer parts than axes: the last axes are whole.
+    index = [_shifted(part, side, length) for part, side, length in zip(parts, box, shape, strict=False)]
+    before[tuple(index)] = old
 
 
 def _shifted(part: Any, side: slice, length: int) -> Any:

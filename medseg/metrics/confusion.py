@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medseg.errors import GeometryError, LabelError
+from medseg.metrics.walk_order import common_order
 
-_CHUNK_VOXELS = 1 << 19
+_CHUNK_VOXELS = 1 << 18
 """Voxels counted at a time: the intermediate numbers stay in the processor's cache however large the volume is."""
 
-_WORD = 8
-"""Bytes compared at once."""
+_LEAST_RUN = 8
+"""Mean length of the runs of equal pairs from which on counting runs costs less than counting voxels."""
 
-_LEAST_UNIFORM = 0.7
-"""Share of words from which on counting them as one costs less than it saves."""
+_LANES = 8
+"""Counters of each pair, taken in turn: equal pairs in a row would otherwise wait for the same one."""
+
+_MOST_COUNTERS = 1 << 13
+"""Counters that stay in the processor's nearest cache; of more classes each pair has one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +73,8 @@ def confusion_table(
             message = f"{name}: expected the reference's shape {reference.shape}, got {array.shape}."
             raise GeometryError(message)
     values = tuple(sorted({int(value) for value in class_values}))
-    num_classes = len(values)
-    counts = np.zeros(num_classes * num_classes, dtype=np.int64)
-    key_type = np.min_scalar_type(num_classes * num_classes)
-    order = _common_order(reference, prediction, ignore)
+    counts = np.zeros(len(values) ** 2, dtype=np.int64)
+    order = common_order(reference, prediction, ignore)
     flat_reference, flat_prediction = reference.reshape(-1, order=order), prediction.reshape(-1, order=order)
     flat_ignore = None if ignore is None else ignore.reshape(-1, order=order)
     for start in range(0, flat_reference.size, _CHUNK_VOXELS):
@@ -81,55 +83,44 @@ def confusion_table(
         if flat_ignore is not None:
             counted = ~flat_ignore[part]
             rows, columns = rows[counted], columns[counted]
-        whole, rows, columns = _joined_words(rows, columns)
-        keys = _class_indices(rows, values, role="reference").astype(key_type, copy=True)
-        keys *= key_type.type(num_classes)
-        keys += _class_indices(columns, values, role="prediction").astype(key_type, copy=False)
-        counts += np.bincount(keys[whole:], minlength=counts.size)
-        if whole:
-            counts += _WORD * np.bincount(keys[:whole], minlength=counts.size)
+        counts += _pair_counts(rows, columns, values)
     ignored = 0 if flat_ignore is None else int(np.count_nonzero(flat_ignore))
-    return ConfusionTable(counts.reshape(num_classes, num_classes), values, ignored)
+    return ConfusionTable(counts.reshape(len(values), len(values)), values, ignored)
 
 
-def _joined_words(
-    rows: NDArray[np.integer], columns: NDArray[np.integer]
-) -> tuple[int, NDArray[np.integer], NDArray[np.integer]]:
-    """How many of the first pairs stand for eight equal ones each, and the pairs; the same voxels in fewer numbers.
-
-    Label maps are mostly long runs of one value, so eight bytes in a row are compared at once. Where that would join
-    little, or values are not bytes, all pairs are returned as they are.
-    """
-    plain = (0, rows, columns)
-    if rows.dtype.itemsize > 1 or columns.dtype.itemsize > 1 or rows.size % _WORD or not rows.size:
-        return plain
-    if not (rows.flags.c_contiguous and columns.flags.c_contiguous):
-        return plain
-    words = [array.view(np.uint64) for array in (rows, columns)]
-    uniform = _is_uniform(words[0])
-    uniform &= _is_uniform(words[1])
-    whole = int(np.count_nonzero(uniform))
-    if _LEAST_UNIFORM * uniform.size > whole:
-        return plain
-    mixed = np.flatnonzero(~uniform)
-    joined = [
-        np.concatenate((array[::_WORD][uniform], of_array[mixed].view(array.dtype)))
-        for array, of_array in zip((rows, columns), words, strict=True)
-    ]
-    return whole, joined[0], joined[1]
+def _pair_counts(rows: NDArray[np.integer], columns: NDArray[np.integer], values: tuple[int, ...]) -> NDArray[np.int64]:
+    """How often each pair of values occurs; (values * values,), the columns fastest."""
+    num_values = len(values)
+    num_pairs = num_values * num_values
+    starts = _run_starts(rows, columns)
+    lengths = None
+    if starts is not None:
+        lengths = np.diff(starts, append=rows.size)
+        rows, columns = rows[starts], columns[starts]
+    lanes = _LANES if lengths is None and num_pairs * _LANES <= _MOST_COUNTERS else 1
+    key_type = np.min_scalar_type(num_pairs * lanes)
+    keys = _class_indices(rows, values, role="reference").astype(key_type, copy=True)
+    keys *= key_type.type(num_values)
+    keys += _class_indices(columns, values, role="prediction").astype(key_type, copy=False)
+    if lanes > 1:
+        keys += _lane_offsets(num_pairs, _CHUNK_VOXELS)[: keys.size]
+    counted = np.bincount(keys, weights=lengths, minlength=num_pairs * lanes)
+    return counted.reshape(lanes, num_pairs).sum(axis=0).astype(np.int64)
 
 
-def _is_uniform(words: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Whether the eight bytes of each word are equal: turning the word by one byte then changes nothing."""
-    turned = words << np.uint64(8)
-    turned |= words >> np.uint64(56)
-    uniform: NDArray[np.bool_] = turned == words
-    return uniform
+@lru_cache(maxsize=4)
+def _lane_offsets(num_pairs: int, size: int) -> NDArray[np.unsignedinteger]:
+    """What leads each of `size` keys in a row to the counters of the next lane."""
+    offsets = num_pairs * np.arange(_LANES, dtype=np.min_scalar_type(num_pairs * _LANES))
+    return np.tile(offsets, -(-size // _LANES))
 
 
-def _common_order(*arrays: NDArray[Any] | None) -> Literal["C", "F"]:
-    """The order in which all can be walked through without a copy, where there is one (NIfTI is stored in "F")."""
-    return "F" if all(array is None or array.flags.f_contiguous for array in arrays) else "C"
+def _run_starts(rows: NDArray[np.integer], columns: NDArray[np.integer]) -> NDArray[np.int64] | None:
+    """Where runs of one pair of values begin, as label maps mostly consist of; None where the runs are short."""
+    begins = np.ones(rows.size, dtype=bool)
+    np.not_equal(rows[1:], rows[:-1], out=begins[1:])
+    begins[1:] |= columns[1:] != columns[:-1]
+    return np.flatnonzero(begins) if np.count_nonzero(begins) * _LEAST_RUN <= begins.size else None
 
 
 def _class_indices(array: NDArray[np.integer], values: tuple[int, ...], *, role: str) -> NDArray[np.integer]:

@@ -95,9 +95,17 @@ def test_number_types_and_memory_order_do_not_matter(dtype, class_values):
     assert plain.counts.sum() == reference.size
 
 
+@pytest.mark.parametrize("num_classes", [2, 25, 40, 300])
+def test_finely_mixed_maps_of_few_and_many_classes_are_counted_voxel_by_voxel(num_classes):
+    maps = np.random.default_rng(num_classes).integers(0, num_classes, (2, 3001))
+    expected = np.zeros((num_classes, num_classes), dtype=np.int64)
+    np.add.at(expected, tuple(maps), 1)
+    table = confusion_table(reference=maps[0], prediction=maps[1], class_values=range(num_classes))
+    np.testing.assert_array_equal(table.counts, expected)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_long_runs_are_counted_voxel_by_voxel(seed):
-    # Seams fall anywhere, for the runs' lengths are no multiples of eight.
     rng = np.random.default_rng(seed)
     maps = [np.repeat(rng.integers(0, 5, 40), rng.integers(20, 90, 40))[:800].astype(np.uint8) for _ in range(2)]
     expected = np.zeros((5, 5), dtype=np.int64)

@@ -119,6 +119,17 @@ class BoundaryClosing(Config):
     """Climb in probability that makes a crest; smaller values part more regions."""
 
 
+class ObjectInference(Config):
+    """How the objects of a detection network become a map of object numbers."""
+
+    min_score: Probability = 0.5
+    """Confidence from which on an object is kept."""
+    mask_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Probability of an object's mask from which on a pixel belongs to it."""
+    tile_size: PositiveInt = 512
+    """Sides of the tiles of large images, in pixels; at least the patch size is taken."""
+
+
 class InferenceConfig(Config):
     """How the trained network is run over whole images."""
 
@@ -131,12 +142,14 @@ class InferenceConfig(Config):
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """By which the logits are divided so that probabilities are what they say (`medseg.metrics.fit_temperature`); 1 is
     uncalibrated. No label depends on it."""
+    objects: ObjectInference = ObjectInference()
+    """For networks that find objects."""
 
 
 class EvaluationConfig(Config):
     """How validation cases are scored."""
 
-    task: Literal["semantic", "isbi2012", "lesions"] = "semantic"
+    task: Literal["semantic", "isbi2012", "lesions", "instances"] = "semantic"
     choose_postprocessing: bool = False
     """After training, add to `inference.postprocessing` the steps that raise Dice on the validation cases."""
 

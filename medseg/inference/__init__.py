@@ -15,10 +15,11 @@ from medseg.inference.manifest import (
     label_entries,
 )
 from medseg.inference.notice import RESEARCH_NOTICE
+from medseg.inference.object_predictor import ObjectPredictor, load_model
 from medseg.inference.objects import ObjectRow, measure_objects
 from medseg.inference.onnx_export import OnnxExport, export_onnx
 from medseg.inference.package import load_network, read_manifest, write_package
-from medseg.inference.predictor import Prediction, Predictor, load_model
+from medseg.inference.predictor import Prediction, Predictor
 from medseg.inference.sliding_window import sliding_window_logits
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "InputContract",
     "IntensityFingerprint",
     "LabelEntry",
+    "ObjectPredictor",
     "ObjectRow",
     "OnnxExport",
     "PackageManifest",

@@ -29,6 +29,7 @@ class ObjectRow:
         box_stop: one past its last voxel.
         mean_intensity: mean value of the image's first channel inside it; None without an image.
         mean_probability: mean probability of the predicted class inside it; None where not given.
+        score: confidence of a network that finds single objects, 0 to 1; None for others.
     """
 
     object_id: int
@@ -43,6 +44,7 @@ class ObjectRow:
     box_stop: tuple[int, ...]
     mean_intensity: float | None
     mean_probability: float | None
+    score: float | None = None
 
 
 def measure_objects(

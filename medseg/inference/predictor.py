@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,13 +12,11 @@ from torch import nn
 from medseg.errors import GeometryError
 from medseg.geometry import Affine, Grid, WorldFrame
 from medseg.images import Image, LabelMap, LabelTable
-from medseg.inference.device import Precision, choose_device, choose_precision
+from medseg.inference.device import Precision, choose_precision
 from medseg.inference.finished_mask import finished, needs_probabilities
 from medseg.inference.input_contract import doubts, fit_channels, in_contract_axes, seen_spacing_mm
-from medseg.inference.installed import find_model
 from medseg.inference.manifest import PackageManifest
 from medseg.inference.objects import ObjectRow, measure_objects
-from medseg.inference.package import load_network, read_manifest
 from medseg.inference.restore import Restored, answer, grid_of, label_values
 from medseg.inference.sliding_window import Progress, tiled_logits
 from medseg.inference.workplace import Workplace, memory_errors, moved_to
@@ -226,29 +223,6 @@ class Predictor:
             probabilities = Image(restored.probabilities, affine=image.affine, axes=image.axes, metadata=named)
         objects = measure_objects(label_map, image=image, confidence=restored.confidence)
         return Prediction(label_map, probabilities, uncertainty=None, objects=objects)
-
-
-def load_model(path_or_name: str | Path, *, device: str = "auto", precision: str = "auto") -> Predictor:
-    """The model of a package, ready to predict.
-
-    Args:
-        path_or_name: see `medseg.inference.find_model`.
-        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: "auto", "bf16" or "fp32".
-
-    Raises:
-        UnknownNameError: there is no such model.
-        ModelPackageError: the package is damaged or does not fit this medseg.
-        InputError: the device is not there.
-    """
-    folder = find_model(path_or_name)
-    place = choose_device(device)
-    return Predictor(
-        load_network(folder),
-        manifest=read_manifest(folder),
-        device=place,
-        precision=choose_precision(place, precision),
-    )
 
 
 def identity(manifest: PackageManifest) -> dict[str, str]:

@@ -85,9 +85,13 @@ def _chosen_models(models: Sequence[str], base: TrainingRecipe) -> tuple[list[st
     known = available_models()
     dims = base.transforms.spatial_dims
     if ALL in models:
-        fitting = [name for name, description in sorted(known.items()) if dims in description.spatial_dims]
+        fitting = [
+            name
+            for name, description in sorted(known.items())
+            if dims in description.spatial_dims and description.answers == "classes"
+        ]
         others = ", ".join(sorted(set(known) - set(fitting)))
-        note = f"Left out, since they are not for {dims} spatial axes: {others}."
+        note = f"Left out, since they are not for classes on {dims} spatial axes: {others}."
         return fitting, (note,) if others else ()
     names = list(dict.fromkeys(models))
     for name in names:

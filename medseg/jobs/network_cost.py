@@ -20,11 +20,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from medseg.config import TrainingRecipe
-from medseg.errors import InputError
+from medseg.errors import ConfigError, InputError
 from medseg.inference.device import choose_device, choose_precision
 from medseg.losses import build_loss
 from medseg.models import SegmentationNetwork, build_model
-from medseg.training.module import SegmentationModule
+from medseg.training.objectives import ClassObjective
 from medseg.training.optimisers import build_optimiser
 
 _WARM_UP_STEPS = 1
@@ -93,6 +93,9 @@ def measure_cost(recipe: TrainingRecipe, *, in_channels: int, num_classes: int, 
         spatial_dims=len(patch),
         **recipe.model.options,
     ).to(torch_device)
+    if not isinstance(network, SegmentationNetwork):
+        message = f"model {recipe.model.name!r}: finds objects, and costs are compared of networks that give classes."
+        raise ConfigError(message)
     generator = torch.Generator().manual_seed(recipe.training.seed)
     images = torch.randn(recipe.training.batch_size, in_channels, *patch, generator=generator).to(torch_device)
     labels = torch.randint(num_classes, (recipe.training.batch_size, *patch), generator=generator).to(torch_device)
@@ -125,7 +128,8 @@ def _step_seconds(
         class_counts=lambda: np.ones((1, network.num_classes)),
         **recipe.loss.options,
     )
-    module = SegmentationModule(network=network, loss=loss, config=recipe.training, first_step=0).to(device).train()
+    objective = ClassObjective(loss).to(device)
+    network.train()
     optimiser = build_optimiser(recipe.training.optimiser, network)
     has_bf16 = choose_precision(device, recipe.training.precision) == "bf16"
     times = []
@@ -133,7 +137,7 @@ def _step_seconds(
         started = time.perf_counter()
         optimiser.zero_grad()
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bf16):
-            value = module.training_step(batch, 0)
+            value = objective(network, batch).total
         value.backward()
         optimiser.step()
         if device.type == "cuda":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 
@@ -18,8 +18,10 @@ from medseg.models.deeplab_v1 import DeepLabV1, DeepLabV1Options
 from medseg.models.deeplab_v2 import DeepLabV2, DeepLabV2Options
 from medseg.models.deeplab_v3 import DeepLabV3, DeepLabV3Options
 from medseg.models.deeplab_v3_plus import DeepLabV3Plus, DeepLabV3PlusOptions
+from medseg.models.detection import DetectionNetwork
 from medseg.models.dyn_unet import DynUNet, DynUNetOptions
 from medseg.models.fcn import FCN8s, FCN8sOptions, FCN16s, FCN16sOptions, FCN32s, FCN32sOptions
+from medseg.models.mask_rcnn import MaskRCNN, MaskRCNNOptions
 from medseg.models.parsenet import ParseNet, ParseNetOptions
 from medseg.models.pspnet import PSPNet, PSPNetOptions
 from medseg.models.residual_unet import ResidualUNet, ResidualUNetOptions
@@ -45,7 +47,7 @@ class NetworkClass(Protocol):
         spatial_dims: int = 2,
         options: Any = None,
         generator: torch.Generator | None = None,
-    ) -> SegmentationNetwork:
+    ) -> SegmentationNetwork | DetectionNetwork:
         """The network with weights drawn from `generator`, or from torch's global one."""
         ...
 
@@ -60,6 +62,8 @@ class ModelDescription:
         spatial_dims: numbers of spatial axes it can be built for.
         network: its class.
         options: class of its options; their fields are what `build_model` takes.
+        answers: "classes" for a `SegmentationNetwork`, which gives each voxel a class; "objects" for a
+            `DetectionNetwork`, which lists single objects.
     """
 
     summary: str
@@ -67,6 +71,7 @@ class ModelDescription:
     spatial_dims: tuple[int, ...]
     network: NetworkClass
     options: type[Config]
+    answers: Literal["classes", "objects"] = "classes"
 
 
 _FCN_CITATION = "Long 2015, doi 10.1109/CVPR.2015.7298965; Shelhamer 2017, doi 10.1109/TPAMI.2016.2572683"
@@ -148,6 +153,14 @@ _MODELS: Mapping[str, ModelDescription] = {
         spatial_dims=(2,),
         network=DeepLabV3Plus,
         options=DeepLabV3PlusOptions,
+    ),
+    "mask_rcnn": ModelDescription(
+        summary="finds single objects, each with a box, a score and a mask: cells that touch or overlap, counts",
+        citation="He 2017, doi 10.1109/ICCV.2017.322",
+        spatial_dims=(2,),
+        network=MaskRCNN,
+        options=MaskRCNNOptions,
+        answers="objects",
     ),
     "parsenet": ModelDescription(
         summary="DeepLab v1 with the mean of the whole image beside every pixel: what the scene says about a pixel",
@@ -235,7 +248,7 @@ def build_model(
     spatial_dims: int = 2,
     generator: torch.Generator | None = None,
     **options: Any,
-) -> SegmentationNetwork:
+) -> SegmentationNetwork | DetectionNetwork:
     """The network called `name`, with fresh weights.
 
     Args:

@@ -60,21 +60,29 @@ class WatchSteps(Callback):
 
     Attributes:
         mean_loss: over the steps of the epoch so far; nan where there were none.
+        mean_parts: the same of each part of the loss that the objective names.
     """
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._unread: list[tuple[int, float, Tensor]] = []
         self._losses: list[float] = []
+        self._parts: dict[str, Tensor] = {}
 
     @property
     def mean_loss(self) -> float:
         """Mean over the steps of the epoch so far; nan where there were none."""
         return math.fsum(self._losses) / len(self._losses) if self._losses else math.nan
 
+    @property
+    def mean_parts(self) -> dict[str, float]:
+        """Means over the steps of the epoch so far."""
+        return {name: float(total) / max(1, len(self._losses)) for name, total in self._parts.items()}
+
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the epoch before."""
         self._losses.clear()
+        self._parts.clear()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -87,6 +95,8 @@ class WatchSteps(Callback):
         """
         module = cast("SegmentationModule", pl_module)
         self._unread.append((module.step, module.lr, outputs["loss"].detach()))
+        for name, part in outputs["parts"].items():
+            self._parts[name] = self._parts[name] + part if name in self._parts else part
         if module.device.type == "cpu" or len(self._unread) >= _STEPS_BETWEEN_LOSS_READS:
             self.read_losses()
         if self._run.cancelled():
@@ -138,7 +148,8 @@ class EndOfEpoch(Callback):
         state.epoch += 1
         is_best = judge(scores[run.recipe.training.monitor], state=state, stopping=run.recipe.training.early_stopping)
         loss, lr = self._steps.mean_loss, module.lr
-        run.log.add(step=state.step, epoch=state.epoch, lr=lr, train_loss=loss, scores=scores)
+        parts = self._steps.mean_parts
+        run.log.add(step=state.step, epoch=state.epoch, lr=lr, train_loss=loss, parts=parts, scores=scores)
         self._write_checkpoints(trainer, module, is_best=is_best)
         run.reporter.on_epoch(state.step, loss=loss, lr=lr, scores=scores, is_best=is_best)
         if state.stopped_early:

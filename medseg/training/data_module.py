@@ -91,7 +91,12 @@ class StepSampler(Sampler[int]):
 
 
 def prepare_case(
-    case: Case, config: TransformsConfig, *, training: bool = False, num_channels: int | None = None
+    case: Case,
+    config: TransformsConfig,
+    *,
+    training: bool = False,
+    num_channels: int | None = None,
+    objects: bool = False,
 ) -> PreparedCase:
     """A whole case as the network sees it: "image", "label" where it has a reference, and "case_id".
 
@@ -100,11 +105,12 @@ def prepare_case(
         config: the recipe's transforms.
         training: as in `medseg.transforms.build_preparation`.
         num_channels: channels the network takes; None accepts any number.
+        objects: as in `medseg.transforms.build_preparation`.
 
     Raises:
         MedsegError: the case cannot be read, or its image and label map do not fit; the message names the file.
     """
-    preparation = build_preparation(config, training=training, num_channels=num_channels)
+    preparation = build_preparation(config, training=training, num_channels=num_channels, objects=objects)
     prepared = preparation({"image": case.image, "label": case.reference})
     return {**prepared, "case_id": case.case_id}
 
@@ -114,6 +120,7 @@ def prepare_training_cases(
     config: TransformsConfig,
     *,
     num_channels: int | None = None,
+    objects: bool = False,
     progress: Progress | None = None,
 ) -> list[PreparedCase]:
     """All cases prepared for training, in their order, to be kept in memory.
@@ -127,7 +134,7 @@ def prepare_training_cases(
         if case.reference is None:
             message = f"case {case.case_id!r}: expected a label map to train on, got none. Take it out of the split."
             raise InputError(message)
-        prepared.append(prepare_case(case, config, training=True, num_channels=num_channels))
+        prepared.append(prepare_case(case, config, training=True, num_channels=num_channels, objects=objects))
         if progress is not None:
             progress(number, len(cases), case.case_id)
     return prepared

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import nn
 from torch.utils.data import DataLoader
 
 import medseg
 from medseg.config import TrainingRecipe
-from medseg.datasets.case import Dataset
 from medseg.folder_lock import one_run_at_a_time
 from medseg.inference.device import choose_device, choose_precision
 from medseg.inference.manifest import PackageManifest
-from medseg.losses import build_loss
-from medseg.models import SegmentationNetwork, build_model
+from medseg.models import DetectionNetwork, SegmentationNetwork
 from medseg.training.callbacks import check_monitor
 from medseg.training.checkpoints import Checkpoint, RunState, load_checkpoint
-from medseg.training.data_module import PatchDataset, build_train_loader, count_classes
-from medseg.training.determinism import reproducible, seed_torch
+from medseg.training.data_module import PatchDataset, build_train_loader
+from medseg.training.determinism import reproducible
 from medseg.training.ema import WeightAverage
 from medseg.training.interruption import stop_requests
 from medseg.training.lightning_loop import run_steps
@@ -37,6 +31,7 @@ from medseg.training.run import Environment, Run
 from medseg.training.run_data import RunData, choose_splits, open_run_dataset, read_run_data
 from medseg.training.run_folder import RunFolder, write_json
 from medseg.training.starting_weights import start_from_published
+from medseg.training.tasks import Learner, training_task
 from medseg.training.validation import Validation
 
 
@@ -110,8 +105,7 @@ class _Start:
 class _Parts:
     """What a recipe and its data come to."""
 
-    network: SegmentationNetwork
-    loss: nn.Module
+    learner: Learner
     data: RunData
     manifest: PackageManifest
 
@@ -128,15 +122,17 @@ def _train(start: _Start, parts: _Parts, *, write_preview: WriteOverlay | None) 
         cancelled=start.cancelled,
     )
     check_monitor(recipe.training, score_keys=validation.score_keys)
-    _write_description(folder, recipe, parts.data, start.environment)
-    with RunLog(folder, score_keys=validation.score_keys, after_step=_step_of(checkpoint)) as log:
+    _write_description(folder, recipe, parts, start.environment)
+    learner = parts.learner
+    names = learner.objective.part_names
+    with RunLog(folder, score_keys=validation.score_keys, part_names=names, after_step=_step_of(checkpoint)) as log:
         run = Run(
             recipe=recipe,
             folder=folder,
             environment=start.environment,
             device=start.device,
             state=RunState() if checkpoint is None else checkpoint.state,
-            average=_restore(parts.network, recipe, device=start.device, checkpoint=checkpoint),
+            average=_restore(learner.network, recipe, device=start.device, checkpoint=checkpoint),
             validation=validation,
             log=log,
             previews=_previews(recipe, folder, parts.data, write_preview),
@@ -145,30 +141,21 @@ def _train(start: _Start, parts: _Parts, *, write_preview: WriteOverlay | None) 
         )
         if not _is_complete(run.state, recipe):
             loader = _loader(recipe, parts.data, first_step=run.state.step)
-            run_steps(run, network=parts.network, loss=parts.loss, loader=loader, checkpoint=checkpoint)
-    finish_run(run, network=parts.network, manifest=parts.manifest, write_overlay=write_preview)
+            run_steps(run, network=learner.network, objective=learner.objective, loader=loader, checkpoint=checkpoint)
+    finish_run(run, network=learner.network, manifest=parts.manifest, write_overlay=write_preview)
 
 
 def _parts(recipe: TrainingRecipe, *, data_dir: Path | None, folder: RunFolder, reporter: Reporter) -> _Parts:
     dataset = open_run_dataset(recipe, data_dir=data_dir)
-    seed_torch(recipe.training.seed, stream=0)
-    network = _build_network(recipe, dataset)
-    num_classes = len(dataset.labels)
-    # Whether the recipe's loss is one at all is told before the cases are read, whatever will be counted in them.
-    _build_loss(recipe, num_classes=num_classes, class_counts=lambda: np.ones((1, num_classes)))
+    task = training_task(recipe, dataset=dataset)
     splits = choose_splits(dataset, folder)
-    data = read_run_data(recipe, dataset=dataset, splits=splits, reporter=reporter)
-    counts = partial(count_classes, data.training, num_classes=num_classes)
-    loss = _build_loss(recipe, num_classes=num_classes, class_counts=counts)
-    manifest = describe_model(recipe, dataset=dataset, splits=splits, fingerprint=data.fingerprint)
-    manifest = start_from_published(network, recipe=recipe, manifest=manifest)
-    return _Parts(network, loss, data, manifest)
-
-
-def _build_loss(
-    recipe: TrainingRecipe, *, num_classes: int, class_counts: Callable[[], NDArray[np.number]]
-) -> nn.Module:
-    return build_loss(recipe.loss.name, num_classes=num_classes, class_counts=class_counts, **recipe.loss.options)
+    data = read_run_data(recipe, dataset=dataset, splits=splits, reporter=reporter, objects=task.objects)
+    learner = task.learner(data)
+    manifest = describe_model(
+        recipe, dataset=dataset, splits=splits, fingerprint=data.fingerprint, model_options=learner.options
+    )
+    manifest = start_from_published(learner.network, recipe=recipe, manifest=manifest)
+    return _Parts(learner, data, manifest)
 
 
 def _previews(recipe: TrainingRecipe, folder: RunFolder, data: RunData, write: WriteOverlay | None) -> Previews:
@@ -211,20 +198,12 @@ def _environment(recipe: TrainingRecipe, *, device: torch.device, checkpoint: Ch
     )
 
 
-def _build_network(recipe: TrainingRecipe, dataset: Dataset) -> SegmentationNetwork:
-    network = build_model(
-        recipe.model.name,
-        in_channels=dataset.num_channels,
-        num_classes=len(dataset.labels),
-        spatial_dims=recipe.transforms.spatial_dims,
-        **recipe.model.options,
-    )
-    network.check_input_size(recipe.transforms.patch_size)
-    return network
-
-
 def _restore(
-    network: SegmentationNetwork, recipe: TrainingRecipe, *, device: torch.device, checkpoint: Checkpoint | None
+    network: SegmentationNetwork | DetectionNetwork,
+    recipe: TrainingRecipe,
+    *,
+    device: torch.device,
+    checkpoint: Checkpoint | None,
 ) -> WeightAverage | None:
     """Give the network the checkpoint's weights; returns the running mean that goes with them, where there is one."""
     if checkpoint is not None:
@@ -250,12 +229,13 @@ def _loader(recipe: TrainingRecipe, data: RunData, *, first_step: int) -> DataLo
     )
 
 
-def _write_description(folder: RunFolder, recipe: TrainingRecipe, data: RunData, environment: Environment) -> None:
+def _write_description(folder: RunFolder, recipe: TrainingRecipe, parts: _Parts, environment: Environment) -> None:
     """Write what the run is; from here on the folder is its own."""
     folder.write_config(recipe)
-    write_json(folder.splits, asdict(data.splits))
+    write_json(folder.splits, asdict(parts.data.splits))
     write_json(folder.environment, asdict(environment))
-    write_json(folder.fingerprint, data.fingerprint.to_json())
+    found = parts.learner.found
+    write_json(folder.fingerprint, {**parts.data.fingerprint.to_json(), **({"objects": found} if found else {})})
 
 
 def _is_complete(state: RunState, recipe: TrainingRecipe) -> bool:

@@ -11,14 +11,14 @@ from typing import Any, Literal
 
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import Callback, Trainer
-from torch import nn
 from torch.utils.data import DataLoader
 
 from medseg.inference.device import Precision
-from medseg.models import SegmentationNetwork
+from medseg.models import DetectionNetwork, SegmentationNetwork
 from medseg.training.callbacks import AverageWeights, EndOfEpoch, SeedEachEpoch, WatchSteps
 from medseg.training.checkpoints import Checkpoint
 from medseg.training.module import SegmentationModule
+from medseg.training.objectives import Objective
 from medseg.training.run import Run
 
 _PRECISIONS: dict[Precision, Literal["bf16-mixed", "32-true"]] = {"bf16": "bf16-mixed", "fp32": "32-true"}
@@ -50,8 +50,8 @@ class EpochBatches:
 def run_steps(
     run: Run,
     *,
-    network: SegmentationNetwork,
-    loss: nn.Module,
+    network: SegmentationNetwork | DetectionNetwork,
+    objective: Objective,
     loader: DataLoader[Any],
     checkpoint: Checkpoint | None,
 ) -> None:
@@ -63,7 +63,7 @@ def run_steps(
     Args:
         run: the run.
         network: with the weights to go on from.
-        loss: of the recipe.
+        objective: what is minimised.
         loader: gives the batch of each remaining step.
         checkpoint: holds the optimiser's state to go on from; None at the beginning.
 
@@ -75,10 +75,9 @@ def run_steps(
     config = run.recipe.training
     module = SegmentationModule(
         network=network,
-        loss=loss,
+        objective=objective,
         config=config,
         first_step=run.state.step,
-        auxiliary_weights=run.recipe.loss.auxiliary_weights,
     )
     if checkpoint is not None:
         module.resume_optimiser(checkpoint.optimiser)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor, nn
+from torch import Tensor
 
 from medseg.config import TrainingConfig
-from medseg.losses import deep_supervision_loss
-from medseg.models import SegmentationNetwork
+from medseg.models import DetectionNetwork, SegmentationNetwork
+from medseg.training.objectives import Objective
 from medseg.training.optimisers import build_optimiser
 from medseg.training.schedules import lr_factor
 
 
 class SegmentationModule(LightningModule):
-    """What Lightning needs to know to train a segmentation network.
+    """What Lightning needs to know to train a network.
 
     Attributes:
         network: the network.
@@ -28,17 +28,15 @@ class SegmentationModule(LightningModule):
     def __init__(
         self,
         *,
-        network: SegmentationNetwork,
-        loss: nn.Module,
+        network: SegmentationNetwork | DetectionNetwork,
+        objective: Objective,
         config: TrainingConfig,
         first_step: int,
-        auxiliary_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.lr = config.optimiser.lr
-        self._loss = loss
-        self._auxiliary_weights = auxiliary_weights
+        self._objective = objective
         self._config = config
         self._first_step = first_step
         self._optimiser_state: Mapping[str, Any] = {}
@@ -66,24 +64,15 @@ class SegmentationModule(LightningModule):
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.lr
 
-    def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> Tensor:
-        """The loss of a batch.
+    def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> dict[str, Any]:
+        """The loss of a batch under "loss", and its parts by name under "parts".
 
         Args:
-            batch: `image` (N, C, *spatial), `label` (N, *spatial) class indices and, if pixels count differently,
-                `weights` (N, *spatial).
+            batch: as `medseg.training.data_module.build_train_loader` makes it.
             batch_idx: Lightning's count.
         """
-        output = self.network.forward_with_auxiliary(batch["image"])
-        target = self.network.crop_to_output(batch["label"])
-        weights = self.network.crop_to_output(batch["weights"]) if "weights" in batch else None
-        # The loss sums over many pixels, for which bf16 has too few digits.
-        with torch.autocast(device_type=self.device.type, enabled=False):
-            logits = output.logits.float()
-            auxiliary = tuple(extra.float() for extra in output.auxiliary)
-            return deep_supervision_loss(
-                self._loss, logits, auxiliary, target, weights, weights=self._auxiliary_weights
-            )
+        value = self._objective(self.network, batch)
+        return {"loss": value.total, "parts": {name: part.detach() for name, part in value.parts.items()}}
 
 
 def is_finite(state: Mapping[str, Tensor]) -> bool:

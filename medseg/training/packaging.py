@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,10 +18,10 @@ from medseg.files import write_text_atomically
 from medseg.images import Image, LabelMap
 from medseg.inference.calibration import fit_model_temperature
 from medseg.inference.manifest import PackageManifest, Scores, TrainingRecord
+from medseg.inference.object_predictor import load_model
 from medseg.inference.package import write_package
-from medseg.inference.predictor import load_model
 from medseg.io import write_label_map
-from medseg.models import SegmentationNetwork
+from medseg.models import DetectionNetwork, SegmentationNetwork
 from medseg.training.checkpoints import load_checkpoint
 from medseg.training.fingerprint import Fingerprint, input_contract
 from medseg.training.postprocessing_choice import with_chosen_steps
@@ -30,9 +32,22 @@ from medseg.training.validation import ValidationResult
 
 
 def describe_model(
-    recipe: TrainingRecipe, *, dataset: Dataset, splits: Splits, fingerprint: Fingerprint
+    recipe: TrainingRecipe,
+    *,
+    dataset: Dataset,
+    splits: Splits,
+    fingerprint: Fingerprint,
+    model_options: Mapping[str, Any],
 ) -> PackageManifest:
-    """What the package of a run will say, before there are weights and scores."""
+    """What the package of a run will say, before there are weights and scores.
+
+    Args:
+        recipe: of the run.
+        dataset: what it learns from.
+        splits: of its cases.
+        fingerprint: of its training cases.
+        model_options: of the network, those that were found in the data included.
+    """
     recipe_json = json.dumps(recipe_values(recipe), sort_keys=True)
     record = TrainingRecord(
         dataset=dataset.name,
@@ -43,8 +58,9 @@ def describe_model(
         medseg_version=medseg.__version__,
         torch_version=torch.__version__,
     )
+    resolved = recipe.replace(model=recipe.model.replace(options=dict(model_options)))
     return PackageManifest.from_recipe(
-        recipe,
+        resolved,
         labels=dataset.labels,
         input=input_contract(fingerprint, orientation=recipe.transforms.orientation),
         training=record,
@@ -62,7 +78,11 @@ def _limits(dataset: Dataset, splits: Splits) -> tuple[str, ...]:
 
 
 def finish_run(
-    run: Run, *, network: SegmentationNetwork, manifest: PackageManifest, write_overlay: WriteOverlay | None
+    run: Run,
+    *,
+    network: SegmentationNetwork | DetectionNetwork,
+    manifest: PackageManifest,
+    write_overlay: WriteOverlay | None,
 ) -> None:
     """Write the best weights as a package, the validation cases' predictions by that package, and their scores.
 

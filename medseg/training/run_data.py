@@ -39,8 +39,17 @@ class RunData:
     fingerprint: Fingerprint
 
 
-def read_run_data(recipe: TrainingRecipe, *, dataset: Dataset, splits: Splits, reporter: Reporter) -> RunData:
+def read_run_data(
+    recipe: TrainingRecipe, *, dataset: Dataset, splits: Splits, reporter: Reporter, objects: bool = False
+) -> RunData:
     """Read and prepare all cases of a run.
+
+    Args:
+        recipe: what to do.
+        dataset: where the cases are.
+        splits: which cases train and which validate.
+        reporter: whom to tell.
+        objects: read references as single objects, not as classes.
 
     Raises:
         InputError: a case has no reference.
@@ -48,12 +57,12 @@ def read_run_data(recipe: TrainingRecipe, *, dataset: Dataset, splits: Splits, r
     """
     cases = {case.case_id: case for case in dataset.cases()}
     reporter.say(f"reading {len(splits.train)} training and {len(splits.validation)} validation cases")
-    validation = tuple(read_validation_case(cases[case_id]) for case_id in splits.validation)
+    validation = tuple(read_validation_case(cases[case_id], objects=objects) for case_id in splits.validation)
     training = [cases[case_id] for case_id in splits.train]
     fingerprint = take_fingerprint(
         _read_one_by_one(training), labels=dataset.labels, orientation=recipe.transforms.orientation
     )
-    prepared = prepare_training_cases(training, recipe.transforms, num_channels=dataset.num_channels)
+    prepared = prepare_training_cases(training, recipe.transforms, num_channels=dataset.num_channels, objects=objects)
     _say_which_are_empty(prepared, validation, reporter=reporter)
     return RunData(dataset, splits, tuple(prepared), validation, fingerprint)
 

@@ -14,9 +14,11 @@ from medseg.evaluation import Evaluation, aggregate, score_pair
 from medseg.images import Image, LabelKind, LabelMap
 from medseg.inference.device import Precision
 from medseg.inference.manifest import PackageManifest
+from medseg.inference.object_predictor import make_predictor
 from medseg.inference.predictor import Predictor
-from medseg.models import SegmentationNetwork
+from medseg.models import DetectionNetwork, SegmentationNetwork
 from medseg.transforms.class_indices import class_indices
+from medseg.transforms.object_codes import object_numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +28,7 @@ class ValidationCase:
     Attributes:
         case_id: its name.
         image: what the network is asked about.
-        reference: the truth, a class for each voxel.
+        reference: the truth, a class for each voxel, or the number of its object.
     """
 
     case_id: str
@@ -88,7 +90,7 @@ class Validation:
         perfect = score_pair(prediction=case.reference, reference=case.reference, task=self._task, case_id=case.case_id)
         return tuple(aggregate([perfect]).summary)
 
-    def run(self, network: SegmentationNetwork) -> ValidationResult:
+    def run(self, network: SegmentationNetwork | DetectionNetwork) -> ValidationResult:
         """Score the network with the weights that it holds.
 
         Raises:
@@ -97,7 +99,7 @@ class Validation:
         was_training = network.training
         try:
             return self.score(
-                Predictor(network, manifest=self._manifest, device=self._device, precision=self._precision)
+                make_predictor(network, manifest=self._manifest, device=self._device, precision=self._precision)
             )
         finally:
             network.train(was_training)
@@ -120,8 +122,12 @@ class Validation:
         return ValidationResult(aggregate(scores), predictions)
 
 
-def read_validation_case(case: Case) -> ValidationCase:
-    """Read a case; a reference of object numbers becomes one of classes, which is what the network answers.
+def read_validation_case(case: Case, *, objects: bool = False) -> ValidationCase:
+    """Read a case; its reference becomes one of classes or of object numbers, whichever the network answers with.
+
+    Args:
+        case: where it lies.
+        objects: whether the network answers with objects.
 
     Raises:
         InputError: the case has no reference.
@@ -130,7 +136,9 @@ def read_validation_case(case: Case) -> ValidationCase:
     if case.reference is None:
         message = f"case {case.case_id}: validation needs a reference and there is none. Move it to another split."
         raise InputError(message)
-    return ValidationCase(case.case_id, case.image.read(), as_classes(case.reference.read()))
+    return ValidationCase(
+        case.case_id, case.image.read(), (as_objects if objects else as_classes)(case.reference.read())
+    )
 
 
 def as_classes(label_map: LabelMap) -> LabelMap:
@@ -139,3 +147,10 @@ def as_classes(label_map: LabelMap) -> LabelMap:
         return label_map
     values = np.asarray(label_map.labels.values)
     return label_map.replace(array=values[class_indices(label_map)], kind=LabelKind.SEMANTIC)
+
+
+def as_objects(label_map: LabelMap) -> LabelMap:
+    """A label map of object numbers; of classes, each connected region becomes an object."""
+    if label_map.kind is LabelKind.INSTANCES:
+        return label_map
+    return label_map.replace(array=object_numbers(label_map), kind=LabelKind.INSTANCES)

@@ -77,7 +77,9 @@ class Preparation(Transform):
         return sample
 
 
-def build_preparation(config: TransformsConfig, *, training: bool, num_channels: int | None = None) -> Preparation:
+def build_preparation(
+    config: TransformsConfig, *, training: bool, num_channels: int | None = None, objects: bool = False
+) -> Preparation:
     """What turns a sample as it is stored into what a network sees, without any randomness.
 
     The callable takes {"image": Image or ImageSource, "label": LabelMap or LabelSource, or absent} and returns
@@ -89,6 +91,7 @@ def build_preparation(config: TransformsConfig, *, training: bool, num_channels:
         config: the recipe's transforms.
         training: whether to leave out the empty margin and to compute border weights.
         num_channels: channels the network takes; None accepts any number.
+        objects: give "label" the codes of single objects (`medseg.transforms.object_codes`), not class indices.
 
     Raises:
         ConfigError: the configuration asks for a step that its pipeline does not have.
@@ -98,7 +101,7 @@ def build_preparation(config: TransformsConfig, *, training: bool, num_channels:
     _check_options(config, builders)
     read = ReadSample(patch_size=config.patch_size, num_channels=num_channels)
     built = [builder(config, training) for builder in builders]
-    return Preparation((read, *[step for step in built if step is not None], ToTensors()))
+    return Preparation((read, *[step for step in built if step is not None], ToTensors(objects=objects)))
 
 
 def build_augmentation(config: TransformsConfig) -> Compose:

@@ -142,7 +142,8 @@ def case(request: pytest.FixtureRequest) -> NetworkCase:
 
 
 def test_every_known_network_has_a_case():
-    assert {case.name for case in CASES.values()} == set(available_models())
+    known = {name for name, description in available_models().items() if description.answers == "classes"}
+    assert {case.name for case in CASES.values()} == known
 
 
 def test_logits_have_a_channel_for_each_class_and_the_promised_size(case):

@@ -3,8 +3,9 @@
 import torch
 
 from medseg.losses import ClassWeighting, class_weights_from_counts
-from medseg.training import fit as fit_module
+from medseg.training import tasks
 from medseg.training.data_module import count_classes
+from medseg.training.fit import fit
 
 
 def test_each_case_is_counted_apart():
@@ -21,12 +22,12 @@ def test_a_run_takes_the_weights_from_its_training_cases(monkeypatch, tmp_path, 
         seen.append(loss.class_weights)
         return loss
 
-    built = fit_module.build_loss
-    monkeypatch.setattr(fit_module, "build_loss", remember)
+    built = tasks.build_loss
+    monkeypatch.setattr(tasks, "build_loss", remember)
     recipe = tiny_recipe()
     loss = recipe.loss.replace(name="cross_entropy", options={"class_weights": "median_frequency"})
     recipe = recipe.model_copy(update={"loss": loss})
-    fit_module.fit(recipe, data_dir=cells_dir, run_dir=tmp_path / "run", device="cpu", quiet=True)
+    fit(recipe, data_dir=cells_dir, run_dir=tmp_path / "run", device="cpu", quiet=True)
     counts, weights = seen[-2:]
     assert len(counts) == 3
     expected = class_weights_from_counts(counts, weighting=ClassWeighting.MEDIAN_FREQUENCY)

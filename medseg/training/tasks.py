@@ -1,0 +1,156 @@
+"""What a run trains, by the kind of its network's answer: a class for each voxel, or a list of objects."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from medseg.config import TrainingRecipe
+from medseg.datasets.case import Dataset
+from medseg.errors import ConfigError
+from medseg.losses import build_loss
+from medseg.models import DetectionNetwork, SegmentationNetwork, available_models, build_model
+from medseg.registry import look_up
+from medseg.training.data_module import count_classes
+from medseg.training.determinism import seed_torch
+from medseg.training.object_statistics import detection_options, measure_training_objects
+from medseg.training.objectives import ClassObjective, Objective, ObjectObjective
+from medseg.training.run_data import RunData
+
+
+@dataclass(frozen=True, eq=False)
+class Learner:
+    """A fresh network and what it is trained with.
+
+    Attributes:
+        network: with its first weights.
+        objective: what is minimised.
+        options: the network's options as its package stores them: the recipe's, and those found in the data.
+        found: what was measured in the training data to find them; empty where nothing was.
+    """
+
+    network: SegmentationNetwork | DetectionNetwork
+    objective: Objective
+    options: Mapping[str, Any]
+    found: Mapping[str, Any]
+
+
+class TrainingTask(ABC):
+    """What differs between runs by the kind of answer; made before any case is read, so that mistakes show early.
+
+    Attributes:
+        objects: whether references are read as single objects.
+    """
+
+    objects: ClassVar[bool]
+
+    def __init__(self, recipe: TrainingRecipe, *, dataset: Dataset) -> None:
+        self.recipe = recipe
+        self.dataset = dataset
+
+    @property
+    def num_classes(self) -> int:
+        """Classes of the data set, background included."""
+        return len(self.dataset.labels)
+
+    @abstractmethod
+    def learner(self, data: RunData) -> Learner:
+        """Network and objective for the data that was read.
+
+        Raises:
+            ConfigError: a setting does not fit the data.
+        """
+
+    def _build(self, options: Mapping[str, Any]) -> SegmentationNetwork | DetectionNetwork:
+        recipe = self.recipe
+        seed_torch(recipe.training.seed, stream=0)
+        network = build_model(
+            recipe.model.name,
+            in_channels=self.dataset.num_channels,
+            num_classes=self.num_classes,
+            spatial_dims=recipe.transforms.spatial_dims,
+            **options,
+        )
+        network.check_input_size(recipe.transforms.patch_size)
+        return network
+
+
+class ClassTask(TrainingTask):
+    """A class for each voxel."""
+
+    objects = False
+
+    def __init__(self, recipe: TrainingRecipe, *, dataset: Dataset) -> None:
+        super().__init__(recipe, dataset=dataset)
+        if recipe.evaluation.task == "instances":
+            message = (
+                f"evaluation.task: instances are scored of networks that find objects, and {recipe.model.name} gives "
+                "each voxel a class. Choose semantic, or model.name=mask_rcnn."
+            )
+            raise ConfigError(message)
+        self._network = self._build(recipe.model.options)
+        # Whether the recipe's loss is one at all is told before the cases are read, whatever will be counted in them.
+        self._loss(class_counts=lambda: np.ones((1, self.num_classes)))
+
+    def learner(self, data: RunData) -> Learner:
+        """See `TrainingTask`."""
+        loss = self._loss(class_counts=partial(count_classes, data.training, num_classes=self.num_classes))
+        objective = ClassObjective(loss, auxiliary_weights=self.recipe.loss.auxiliary_weights)
+        return Learner(self._network, objective, self.recipe.model.options, found={})
+
+    def _loss(self, *, class_counts: Callable[[], NDArray[np.number]]) -> nn.Module:
+        loss = self.recipe.loss
+        return build_loss(loss.name, num_classes=self.num_classes, class_counts=class_counts, **loss.options)
+
+
+class ObjectTask(TrainingTask):
+    """A list of objects; the network's loss is its own, so the recipe's `loss` means nothing to it."""
+
+    objects = True
+
+    def __init__(self, recipe: TrainingRecipe, *, dataset: Dataset) -> None:
+        super().__init__(recipe, dataset=dataset)
+        name, evaluation = recipe.model.name, recipe.evaluation
+        rules = (
+            (evaluation.task == "instances", "evaluation.task", "instances"),
+            (not recipe.training.calibrate, "training.calibrate", "false"),
+            (not evaluation.choose_postprocessing, "evaluation.choose_postprocessing", "false"),
+            (not recipe.inference.postprocessing, "inference.postprocessing", "[]"),
+            (recipe.inference.close_boundaries is None, "inference.close_boundaries", "null"),
+            (recipe.transforms.border_weights is None, "transforms.border_weights", "null"),
+        )
+        for holds, key, wanted in rules:
+            if not holds:
+                message = f"{key}: {name} finds objects and has no voxel-wise classes. Set {key}={wanted}."
+                raise ConfigError(message)
+        self._build(recipe.model.options)
+
+    def learner(self, data: RunData) -> Learner:
+        """See `TrainingTask`; options that the recipe leaves open follow from the training objects."""
+        found = measure_training_objects(data.training)
+        given = {key: value for key, value in self.recipe.model.options.items() if value is not None}
+        options = {**detection_options(found), **given}
+        network = self._build(options)
+        assert isinstance(network, DetectionNetwork)  # noqa: S101 - the table of tasks says so
+        return Learner(network, ObjectObjective(network), options, found.to_json())
+
+
+_TASKS: Mapping[str, type[TrainingTask]] = {"classes": ClassTask, "objects": ObjectTask}
+
+
+def training_task(recipe: TrainingRecipe, *, dataset: Dataset) -> TrainingTask:
+    """The task of a recipe.
+
+    Raises:
+        UnknownNameError: there is no such network.
+        ConfigError: a setting does not fit the network or the data set.
+    """
+    description = look_up(available_models(), recipe.model.name, kind="model")
+    return _TASKS[description.answers](recipe, dataset=dataset)

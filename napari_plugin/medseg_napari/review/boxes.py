@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,18 @@ class ObjectBoxes:
 
     def __len__(self) -> int:
         return len(self._boxes)
+
+    def get(self, object_id: int) -> Box | None:
+        """The object's box; None where there is no such object."""
+        return self._boxes.get(object_id)
+
+    def restore(self, boxes: Mapping[int, Box | None]) -> None:
+        """Put boxes back that were right when the array was as it is now; nothing is looked at."""
+        for object_id, box in boxes.items():
+            if box is None:
+                self._boxes.pop(object_id, None)
+            else:
+                self._boxes[object_id] = box
 
     def refresh(self, *, gained: dict[int, Box], lost: Iterable[int]) -> None:
         """Follow a change: `gained` are the boxes of the voxels an object got, `lost` the objects that lost some."""

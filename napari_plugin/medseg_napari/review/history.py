@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from medseg_napari.review.boxes import Box
 from medseg_napari.review.change import Change, PackedChange
 from medseg_napari.review.records import ObjectRecord
 
@@ -16,8 +17,18 @@ _BYTES_PER_RECORD = 512
 _BYTES_PER_EDIT = 8
 """Of one more reference in a record's tuple of edits."""
 
-Records = Mapping[int, ObjectRecord | None]
-"""Object id -> its record; None where there is none."""
+
+@dataclass(frozen=True)
+class Known:
+    """What was known of the objects that a step touched, before or after it.
+
+    Attributes:
+        records: object id -> its record; None where there was none.
+        boxes: object id -> its bounding box; None where it was not there.
+    """
+
+    records: Mapping[int, ObjectRecord | None]
+    boxes: Mapping[int, Box | None]
 
 
 @dataclass(frozen=True)
@@ -27,24 +38,24 @@ class Step:
     Attributes:
         name: what it was, such as "split".
         changes: of the label array, no voxel in two of them.
-        records_before: records of the objects it touched, before.
-        records_after: the same, after.
+        before: what was known of the objects it touched, before.
+        after: the same, after; of the same objects.
     """
 
     name: str
     changes: tuple[PackedChange, ...]
-    records_before: Records
-    records_after: Records
+    before: Known
+    after: Known
 
     @classmethod
-    def of(cls, name: str, changes: Sequence[Change], *, before: Records, after: Records) -> Step:
+    def of(cls, name: str, changes: Sequence[Change], *, before: Known, after: Known) -> Step:
         """The step, with its changes packed."""
         return cls(name, tuple(PackedChange.of(change) for change in changes), before, after)
 
     @property
     def nbytes(self) -> int:
         """Memory that it holds, in bytes; that of the records is an estimate from above."""
-        records = [*self.records_before.values(), *self.records_after.values()]
+        records = [*self.before.records.values(), *self.after.records.values()]
         edits = sum(len(record.edits) for record in records if record is not None)
         size = sum(change.nbytes for change in self.changes)
         return size + _BYTES_PER_RECORD * (1 + len(records) + len(self.changes)) + _BYTES_PER_EDIT * edits

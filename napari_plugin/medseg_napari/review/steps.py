@@ -14,7 +14,7 @@ from medseg.errors import GeometryError
 from medseg_napari.review.audit import AuditTrail
 from medseg_napari.review.boxes import Box, ObjectBoxes, union
 from medseg_napari.review.change import Change
-from medseg_napari.review.history import MAX_BYTES, EditHistory, Step
+from medseg_napari.review.history import MAX_BYTES, EditHistory, Known, Step
 from medseg_napari.review.ids import free_ids
 from medseg_napari.review.objects import Measurement, ObjectTable, measure_object
 from medseg_napari.review.records import EditEntry, MadeBy, ObjectRecord, ObjectState
@@ -182,15 +182,14 @@ class ReviewSteps:
         if step is None:
             return None
         changes = tuple(change.unpacked().reversed() for change in step.changes)
-        return self._carry_out(changes, step.records_before, touched_by(changes))
+        return self._carry_out(changes, step.before)
 
     def redo(self) -> ReviewChange | None:
         """Do the step again that was undone last; None where there is none."""
         step = self._history.redo()
         if step is None:
             return None
-        changes = tuple(change.unpacked() for change in step.changes)
-        return self._carry_out(changes, step.records_after, touched_by(changes))
+        return self._carry_out(tuple(change.unpacked() for change in step.changes), step.after)
 
     def _do(
         self,
@@ -203,41 +202,44 @@ class ReviewSteps:
         """Make a step, keep it in the history and tell of it; nothing happens where nothing changes."""
         if not changes and not records:
             return ()
-        before = {number: self._records.get(number) for number in records}
+        before = Known({number: self._records.get(number) for number in records}, self._known_boxes(records))
         for change in changes:
             change.apply_to(self.labels)
-        touched = touched or touched_by(())
-        self._boxes.refresh(gained=touched.gained, lost=touched.lost)
-        after = {
+        if touched is not None:
+            self._boxes.refresh(gained=touched.gained, lost=touched.lost)
+        new = {
             number: record if number in self._boxes else replace(record, state=ObjectState.REMOVED)
             for number, record in records.items()
         }
+        after = Known(new, self._known_boxes(records))
         self._history.push(Step.of(name, changes, before=before, after=after))
-        return self._set_records(after, changes).ids
+        return self._tell(changes, after).ids
 
-    def _carry_out(
-        self, changes: tuple[Change, ...], records: Mapping[int, ObjectRecord | None], touched: Touched
-    ) -> ReviewChange:
+    def _carry_out(self, changes: tuple[Change, ...], known: Known) -> ReviewChange:
         for change in changes:
             change.apply_to(self.labels)
-        self._boxes.refresh(gained=touched.gained, lost=touched.lost)
-        return self._set_records(records, changes)
+        self._boxes.restore(known.boxes)
+        return self._tell(changes, known)
 
-    def _set_records(self, records: Mapping[int, ObjectRecord | None], changes: Sequence[Change]) -> ReviewChange:
-        for number, record in records.items():
+    def _tell(self, changes: Sequence[Change], known: Known) -> ReviewChange:
+        """Set the records and emit what changed."""
+        for number, record in known.records.items():
             if record is None:
                 self._records.pop(number, None)
             else:
                 self._records[number] = record
-        self.table.forget(records)
-        is_there = {number: number in self._boxes for number in sorted(records)}
+        self.table.forget(known.records)
+        ids = sorted(known.records)
         change = ReviewChange(
             box=union(change.box for change in changes) if changes else None,
-            ids=tuple(number for number, there in is_there.items() if there),
-            removed=tuple(number for number, there in is_there.items() if not there),
+            ids=tuple(number for number in ids if number in self._boxes),
+            removed=tuple(number for number in ids if number not in self._boxes),
         )
         self.changed.emit(change)
         return change
+
+    def _known_boxes(self, ids: Iterable[int]) -> dict[int, Box | None]:
+        return {number: self._boxes.get(number) for number in ids}
 
     def _boxes_of(self, ids: Iterable[int]) -> dict[int, Box]:
         return {number: self._boxes[number] for number in ids}

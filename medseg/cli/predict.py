@@ -7,18 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medseg.cli.options import Device
+from medseg.cli.options import Device, Level
 from medseg.errors import InputError
 from medseg.printable import printable
 
 if TYPE_CHECKING:
     from medseg.images import Image
-    from medseg.inference import Prediction, Predictor
+    from medseg.inference import Ensemble, Prediction, Predictor
     from medseg.io import InputImage
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="A model package or run folder, or the name of an installed model.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A model package or run folder, or the name of an installed model; several with commas between."
+        ),
+    ],
     inputs: Annotated[
         list[Path], typer.Argument(metavar="INPUT...", help="Image files, DICOM series folders, or folders of images.")
     ],
@@ -29,6 +34,7 @@ def predict(
     ] = None,
     device: Device = "auto",
     axes: Annotated[str | None, typer.Option(help="Axes of a file that does not state them, ZYX for example.")] = None,
+    level: Level = 0,
     series: Annotated[
         str | None, typer.Option(metavar="UID", help="The one volume to take from a DICOM folder with several.")
     ] = None,
@@ -44,27 +50,31 @@ def predict(
 ) -> None:
     """Segment images with a trained model; the mask lies on the input's own grid.
 
-    Of a folder, each image file and each volume of a DICOM series is an image of its own.
+    Of a folder, each image file and each volume of a DICOM series is an image of its own. Several models give the mean
+    of their probabilities.
 
     Example: [bold]medseg predict em-membranes slice.png --output mask.png[/bold]
 
     Example: [bold]medseg predict ct-phantom-lesions CT_FOLDER --output mask.dcm[/bold]
+
+    Example: [bold]medseg predict runs/deconvnet,runs/fcn_8s slice.png --output mask.png[/bold]
     """
     from medseg.files import check_writable
-    from medseg.inference import find_model, load_model
+    from medseg.inference import Ensemble, find_model, load_model
     from medseg.io import read_image, write_image, write_label_map
 
-    folder = find_model(model)
+    folders = [find_model(name) for name in _model_names(model)]
     images = [image for entry in inputs for image in _images_of(entry, series=series, allow=allow or [])]
     targets = _targets(images, output, format_)
     _check_inputs_are_kept(images, [*targets, *filter(None, (probabilities, overlay))])
     if len(images) > 1 and (probabilities or overlay):
         message = f"--probabilities and --overlay take one input, got {len(images)}. Run them one by one."
         raise InputError(message)
-    predictor = load_model(folder, device=device)
+    members = [load_model(folder, device=device) for folder in folders]
+    predictor = members[0] if len(members) == 1 else Ensemble(members)
     check_writable(targets[0].parent)  # all targets lie in one folder
     for source, target in zip(images, targets, strict=True):
-        image = read_image(source.path, axes=axes, series_uid=source.series_uid, allow=allow or ())
+        image = read_image(source.path, axes=axes, series_uid=source.series_uid, level=level, allow=allow or ())
         prediction = _predict_with_progress(predictor, image, source.name, with_probabilities=probabilities is not None)
         write_label_map(prediction.label_map, target, source=image)
         if probabilities is not None and prediction.probabilities is not None:
@@ -74,10 +84,20 @@ def predict(
 
             write_overlay(overlay, image=image, reference=None, prediction=prediction.label_map, title=source.name)
         _print_result(target, prediction)
-    typer.echo(predictor.manifest.notice, err=True)
+    for notice in dict.fromkeys(member.manifest.notice for member in members):
+        typer.echo(notice, err=True)
 
 
-def _predict_with_progress(predictor: Predictor, image: Image, name: str, *, with_probabilities: bool) -> Prediction:
+def _model_names(text: str) -> list[str]:
+    """The models that `text` names: one where there is such a path, else those between commas."""
+    if Path(text).exists():
+        return [text]
+    return [name for name in (part.strip() for part in text.split(",")) if name] or [text]
+
+
+def _predict_with_progress(
+    predictor: Predictor | Ensemble, image: Image, name: str, *, with_probabilities: bool
+) -> Prediction:
     from medseg.cli.output import progress
 
     with progress(name) as update:

@@ -4,6 +4,7 @@ from medseg.inference.calibration import TemperatureFit, fit_model_temperature
 from medseg.inference.card import model_card
 from medseg.inference.device import available_devices, choose_device, choose_precision
 from medseg.inference.installed import find_model, installed_models
+from medseg.inference.ensemble import Ensemble
 from medseg.inference.manifest import (
     Architecture,
     InputContract,
@@ -25,6 +26,7 @@ from medseg.inference.sliding_window import sliding_window_logits
 __all__ = [
     "RESEARCH_NOTICE",
     "Architecture",
+    "Ensemble",
     "InputContract",
     "IntensityFingerprint",
     "LabelEntry",

@@ -56,3 +56,24 @@ def test_a_mask_is_like_its_image_where_no_format_is_asked_for(medseg_command, t
     source = _png(tmp_path / "in" / "a.png")
     assert medseg_command("predict", CELLS_MODEL, source, "--output", tmp_path / "out").code == 0
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
+
+
+def test_several_models_give_the_mean_of_their_probabilities(medseg_command, tmp_path):
+    source = _png(tmp_path / "in.png")
+    names = {"one": CELLS_MODEL, "two": f"{CELLS_MODEL},{CELLS_MODEL}"}
+    for name, model in names.items():
+        words = ("predict", model, source, "--output", tmp_path / f"{name}.tif")
+        outcome = medseg_command(*words, "--probabilities", tmp_path / f"{name}_p.tif")
+        assert outcome.code == 0, outcome.err
+        assert outcome.err.count("Research use only") == 1
+    one, two = (medseg.read_image(tmp_path / f"{name}_p.tif").array for name in names)
+    # The mean of a model with itself is the model.
+    np.testing.assert_allclose(one, two, atol=1e-6)
+
+
+def test_models_of_different_classes_are_refused(medseg_command, tmp_path):
+    words = ("predict", f"{CELLS_MODEL},{CT_MODEL}", _png(tmp_path / "in.png"), "--output", tmp_path / "mask.png")
+    outcome = medseg_command(*words)
+    assert outcome.code == 2
+    assert "the models have different classes" in outcome.err
+    assert not (tmp_path / "mask.png").exists()

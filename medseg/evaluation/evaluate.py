@@ -15,6 +15,7 @@ from medseg.evaluation.aggregate import aggregate
 from medseg.evaluation.calibration_scores import with_calibration
 from medseg.evaluation.case_maps import CaseMaps, case_maps
 from medseg.evaluation.ctc_evaluation import evaluate_sequences
+from medseg.evaluation.map_pair import MapPair
 from medseg.evaluation.options import ScoringOptions, check_choices
 from medseg.evaluation.probability_files import with_probabilities
 from medseg.evaluation.provenance import InputRecord, Provenance, medseg_version, record_input
@@ -114,14 +115,8 @@ def score_pair(
     )
     pairing.check_grids(reference=reference, prediction=prediction, names=names)
     scheme = look_up(SCHEMES, task, kind="task")
-    return scheme.score(
-        reference,
-        prediction,
-        case_id=case_id,
-        names=names,
-        options=options or ScoringOptions(surfaces=False),
-        confidence=confidence,
-    )
+    pair = MapPair(case_id, reference, prediction, names, confidence)
+    return scheme.score(pair, options=options or ScoringOptions(surfaces=False))
 
 
 def _scored(

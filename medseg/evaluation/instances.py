@@ -6,16 +6,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 
-import numpy as np
-from numpy.typing import NDArray
-
 from medseg import metrics
+from medseg.evaluation.map_pair import MapPair
 from medseg.evaluation.options import ScoringOptions
 from medseg.evaluation.presence import Presence
 from medseg.evaluation.result import CaseScores
 from medseg.evaluation.statistics import JoinedScore
 from medseg.evaluation.task import Task
-from medseg.images import LabelMap, LabelTable
+from medseg.images import LabelTable
 from medseg.metrics import CocoCounts, MatchCounts, coco_counts, coco_point_precision, match_counts, overlap_table
 
 OBJECT_LABELS = LabelTable.from_names(("background", "object"))
@@ -51,21 +49,14 @@ JOINED_OBJECT_SCORES: Mapping[str, JoinedScore] = MappingProxyType(
 """Scores for which the objects of all cases are taken together."""
 
 
-def score_instances(
-    reference: LabelMap,
-    prediction: LabelMap,
-    *,
-    case_id: str,
-    names: tuple[str, str],
-    options: ScoringOptions,
-    confidence: NDArray[np.floating] | None = None,
-) -> CaseScores:
+def score_instances(pair: MapPair, *, options: ScoringOptions) -> CaseScores:
     """Scores of the objects of one case.
 
     Raises:
         LabelError: object ids that are not whole numbers from 0 on.
     """
-    del names, options, confidence
+    del options
+    reference, prediction = pair.reference, pair.prediction
     overlap = overlap_table(reference_labels=reference.array, prediction_labels=prediction.array)
     counts = match_counts(overlap)
     scores = {key: function(counts[_THRESHOLD]) for key, function in _FROM_MATCHES.items()}
@@ -78,7 +69,7 @@ def score_instances(
     scores |= {key: function(coco) for key, function in of_coco.items()}
     presence = Presence.of(reference=overlap.num_reference, prediction=overlap.num_prediction)
     return CaseScores(
-        case_id,
+        pair.case_id,
         scores,
         OBJECT_LABELS,
         task=Task.INSTANCES.value,

@@ -8,17 +8,17 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from medseg import metrics
 from medseg.errors import GeometryError
+from medseg.evaluation.map_pair import MapPair
 from medseg.evaluation.options import ScoringOptions
 from medseg.evaluation.presence import Presence, class_presence
 from medseg.evaluation.result import CaseScores
 from medseg.evaluation.scores import overlap_scores
 from medseg.evaluation.statistics import JoinedScore
 from medseg.evaluation.task import Task
-from medseg.images import LabelMap, LabelTable
+from medseg.images import LabelTable
 from medseg.metrics import LesionFindings, label_lesions, lesion_candidates, lesion_findings, overlap_table
 from medseg.metrics.lesion_scores import SIZE_EDGES_ML, case_auroc, froc_score, sensitivity_by_size
 
@@ -60,32 +60,20 @@ JOINED_LESION_SCORES: Mapping[str, JoinedScore] = MappingProxyType(
 """Scores for which the lesions of all cases are taken together."""
 
 
-def score_lesions(
-    reference: LabelMap,
-    prediction: LabelMap,
-    *,
-    case_id: str,
-    names: tuple[str, str],
-    options: ScoringOptions,
-    confidence: NDArray[np.floating] | None = None,
-) -> CaseScores:
+def score_lesions(pair: MapPair, *, options: ScoringOptions) -> CaseScores:
     """Scores of the lesions of one case.
 
-    Args:
-        reference: every value but 0 is lesion; parts that touch are one lesion.
-        prediction: the same of the prediction; its value is the confidence, 1 all over in a mask.
-        case_id: the case.
-        names: of reference and prediction.
-        options: how maps are scored.
-        confidence: of each voxel, where the prediction is a detection map; candidates are its parts above 0, and
-            there is no overlap of voxels, for a confidence is no mask.
+    Every value of the reference but 0 is lesion; parts that touch are one lesion. The same goes for the prediction,
+    whose value is the confidence, 1 all over in a mask. Of a detection map, candidates are the parts above 0, and there
+    is no overlap of voxels, for a confidence is no mask.
 
     Raises:
         GeometryError: the confidences have another size than the map.
     """
     del options
+    reference, prediction, confidence = pair.reference, pair.prediction, pair.confidence
     if confidence is not None and confidence.shape != reference.array.shape:
-        message = f"{names[1]}: expected confidences of shape {reference.array.shape}, got {confidence.shape}."
+        message = f"{pair.names[1]}: expected confidences of shape {reference.array.shape}, got {confidence.shape}."
         raise GeometryError(message)
     mask = prediction.array > 0
     candidates = lesion_candidates(prediction.array if confidence is None else confidence)
@@ -111,7 +99,7 @@ def score_lesions(
     else:
         presence = {"lesion": Presence.of(reference=findings.num_lesions, prediction=int(candidates.confidences.size))}
     return CaseScores(
-        case_id,
+        pair.case_id,
         scores,
         LESION_LABELS,
         confusion,

@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from medseg.evaluation.map_pair import MapPair
 from medseg.evaluation.membranes import MEMBRANE_LABELS, membranes_of
 from medseg.evaluation.options import ScoringOptions
 from medseg.evaluation.presence import class_presence
 from medseg.evaluation.result import CaseScores
 from medseg.evaluation.scores import overlap_scores, region_scores
 from medseg.evaluation.task import Task
-from medseg.images import LabelMap
 from medseg.metrics import RegionOverlap, confusion_table, region_overlap, warping_error
 
 
-def score_membranes(
-    reference: LabelMap,
-    prediction: LabelMap,
-    *,
-    case_id: str,
-    names: tuple[str, str],
-    options: ScoringOptions,
-    confidence: NDArray[np.floating] | None = None,
-) -> CaseScores:
+def score_membranes(pair: MapPair, *, options: ScoringOptions) -> CaseScores:
     """Scores of a slice, or of a stack's slices (along the first axis) together.
 
     Raises:
         LabelError: values other than {0, 1} or {0, 255}.
     """
-    del options, confidence
-    ours, theirs = membranes_of(reference, name=names[0]), membranes_of(prediction, name=names[1])
-    labels = reference.labels if reference.labels.values == (0, 1) else MEMBRANE_LABELS
+    del options
+    ours, theirs = (
+        membranes_of(one, name=name) for one, name in zip((pair.reference, pair.prediction), pair.names, strict=True)
+    )
+    labels = pair.reference.labels if pair.reference.labels.values == (0, 1) else MEMBRANE_LABELS
     confusion = confusion_table(
         reference=ours.view(np.uint8), prediction=theirs.view(np.uint8), class_values=labels.values
     )
@@ -43,7 +36,7 @@ def score_membranes(
     warping = float(np.mean([warping_error(reference_cells=one, prediction_cells=other) for one, other in slices]))
     scores = {**region_scores(regions), "warping_error": warping, **overlap_scores(confusion.counts, labels)}
     return CaseScores(
-        case_id,
+        pair.case_id,
         scores,
         labels,
         confusion,

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from medseg.evaluation.calibration_scores import JOINED_CALIBRATION_SCORES
 from medseg.evaluation.instances import JOINED_OBJECT_SCORES, score_instances
 from medseg.evaluation.lesion_scores import JOINED_LESION_SCORES, score_lesions
+from medseg.evaluation.map_pair import MapPair
 from medseg.evaluation.membrane_scores import score_membranes
 from medseg.evaluation.options import ScoringOptions
 from medseg.evaluation.result import CaseScores
@@ -20,25 +18,13 @@ from medseg.evaluation.scores import JOINED_REGION_SCORES
 from medseg.evaluation.semantic import score_semantic
 from medseg.evaluation.statistics import JoinedScore
 from medseg.evaluation.task import Task
-from medseg.images import LabelKind, LabelMap
+from medseg.images import LabelKind
 
 
 class Scorer(Protocol):
-    """Scores a pair of maps that lie on one grid.
+    """Scores a pair of maps that lie on one grid."""
 
-    `names` say what reference and prediction are, for messages; `confidence` is given for detection maps.
-    """
-
-    def __call__(
-        self,
-        reference: LabelMap,
-        prediction: LabelMap,
-        *,
-        case_id: str,
-        names: tuple[str, str],
-        options: ScoringOptions,
-        confidence: NDArray[np.floating] | None = None,
-    ) -> CaseScores:
+    def __call__(self, pair: MapPair, *, options: ScoringOptions) -> CaseScores:
         """The case's scores."""
         ...
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from medseg.errors import LabelError
+from medseg.evaluation.map_pair import MapPair
 from medseg.evaluation.options import ScoringOptions
 from medseg.evaluation.presence import class_presence
 from medseg.evaluation.result import CaseScores
@@ -44,27 +45,19 @@ _WITHIN_TOLERANCE: Mapping[str, Callable[..., float]] = MappingProxyType(
 )
 
 
-def score_semantic(
-    reference: LabelMap,
-    prediction: LabelMap,
-    *,
-    case_id: str,
-    names: tuple[str, str],
-    options: ScoringOptions,
-    confidence: NDArray[np.floating] | None = None,
-) -> CaseScores:
+def score_semantic(pair: MapPair, *, options: ScoringOptions) -> CaseScores:
     """Scores of one case; the classes are those of the reference's table.
 
     Raises:
         LabelError: values that are not in the table.
     """
-    del confidence
+    reference, prediction = pair.reference, pair.prediction
     labels = reference.labels
     try:
         confusion = confusion_table(reference=reference.array, prediction=prediction.array, class_values=labels.values)
     except LabelError:
         # The slower check knows the file and the names of the classes.
-        for label_map, name in ((reference, names[0]), (prediction, names[1])):
+        for label_map, name in zip((reference, prediction), pair.names, strict=True):
             label_map.replace(labels=labels, kind=LabelKind.SEMANTIC).check_values(name=name)
         raise
     has_volume = reference.array.ndim == 3 and reference.metadata.spacing_is_known
@@ -73,7 +66,7 @@ def score_semantic(
     if options.surfaces and reference.metadata.spacing_is_known and reference.array.ndim in {2, 3}:
         scores.update(_surface_scores(reference, prediction, tolerance_mm=options.tolerance_mm))
     presence = class_presence(confusion, labels)
-    return CaseScores(case_id, scores, labels, confusion, presence=presence, voxel_volume_mm3=volume)
+    return CaseScores(pair.case_id, scores, labels, confusion, presence=presence, voxel_volume_mm3=volume)
 
 
 def _surface_scores(reference: LabelMap, prediction: LabelMap, *, tolerance_mm: float | None) -> dict[str, float]:

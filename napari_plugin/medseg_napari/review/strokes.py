@@ -1,8 +1,9 @@
 """What napari says that it painted, as one change.
 
-napari 0.9 emits `Labels.events.paint` after the voxels were written; its value is a list of atoms in the order of
-painting. A brush, polygon or fill atom is (box, mask or None, old values, new value): the old values are those under
-the mask, or the whole box where there is none. `Labels.data_setitem` gives (indices, old values, new values).
+napari 0.9 emits `Labels.events.paint` after a stroke was written, but before the voxels are where a single touch, fill
+or polygon is no part of a stroke; so both sides come from what the event says. Its value is a list of atoms in the
+order of painting. A brush, polygon or fill atom is (box, mask or None, old values, new value): the old values are those
+under the mask, or the whole box where there is none. `Labels.data_setitem` gives (indices, old values, new values).
 """
 
 from __future__ import annotations
@@ -20,21 +21,23 @@ Stroke = Sequence[tuple[Any, ...]]
 
 
 def stroke_change(labels: NDArray[np.integer], stroke: Stroke) -> Change | None:
-    """What the stroke changed, found from the array as it is after it; None where nothing differs.
+    """What the stroke changes; None where nothing differs.
 
     Args:
-        labels: object ids, already painted.
+        labels: object ids, painted already or not yet.
         stroke: value of napari's paint event.
     """
     boxes = [box for atom in stroke if (box := _box_of(atom[0], labels.shape)) is not None]
     if not boxes:
         return None
     box = union(boxes)
-    painted = labels[box]
-    before = painted.copy()
-    for atom in reversed(stroke):
-        _restore(before, box, atom, shape=labels.shape)
-    change = Change.between(box, before=before, after=painted)
+    before = labels[box].copy()
+    for where, *mask, old, _ in reversed(stroke):
+        _write(before, old, box=box, where=where, mask=mask, shape=labels.shape)
+    after = before.copy()
+    for where, *mask, _, new in stroke:
+        _write(after, new, box=box, where=where, mask=mask, shape=labels.shape)
+    change = Change.between(box, before=before, after=after)
     return change if change.voxels else None
 
 
@@ -54,21 +57,17 @@ def _box_of(where: Any, shape: tuple[int, ...]) -> Box | None:
     return tuple(sides)
 
 
-def _restore(before: NDArray[np.integer], box: Box, atom: tuple[Any, ...], *, shape: tuple[int, ...]) -> None:
-    """Undo one atom in `before`, a copy of the box."""
-    if len(atom) == 4:
-        where, mask, old, _ = atom
-        part = before[tuple(slice(s.start - b.start, s.stop - b.start) for s, b in zip(where, box, strict=True))]
-        if mask is None:
-            part[...] = old
-        else:
-            part[mask] = old
-        return
-    where, old, _ = atom
+def _write(
+    part: NDArray[np.integer], values: Any, *, box: Box, where: Any, mask: Sequence[Any], shape: tuple[int, ...]
+) -> None:
+    """Write the values of one atom into `part`, a copy of the box; `mask` is empty for an atom without the field."""
     parts = where if isinstance(where, tuple) else (where,)
     # Fewer parts than axes: the last axes are whole.
-    index = [_shifted(part, side, length) for part, side, length in zip(parts, box, shape, strict=False)]
-    before[tuple(index)] = old
+    index = tuple(_shifted(one, side, length) for one, side, length in zip(parts, box, shape, strict=False))
+    if mask and mask[0] is not None:
+        part[index][mask[0]] = values
+    else:
+        part[index] = values
 
 
 def _shifted(part: Any, side: slice, length: int) -> Any:

@@ -73,7 +73,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def check_writable(folder: Path) -> None:
-    """Make `folder` where it is missing, and pass when a file can be written into it: asked before a long work begins.
+    """Make `folder` where it is missing, and pass when a file can be made in it: asked before a long work begins.
 
     Raises:
         StorageError: it cannot; see `atomic_path`.
@@ -82,7 +82,7 @@ def check_writable(folder: Path) -> None:
     try:
         with _storage_errors(folder, probe):
             folder.mkdir(parents=True, exist_ok=True)
-            probe.write_bytes(b"x")
+            probe.touch()  # a full disk is left to the file that does not fit, whose name says more
     finally:
         with suppress(OSError):
             probe.unlink()

@@ -11,15 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from medseg.errors import GeometryError, InputError, LabelError
+from medseg.errors import InputError
+from medseg.metrics.probability_checks import CHUNK_VOXELS, check_probabilities, check_shapes_and_classes
 
 FloatArray = NDArray[np.float64]
-
-_CHUNK_VOXELS = 1 << 18
-"""Voxels looked at in one go: intermediate arrays stay small however large the volume is."""
-
-_SUM_TOLERANCE = 1e-3
-"""How far the probabilities of a voxel may be from 1 together: half precision on disk, interpolation."""
 
 _LEAST_PROBABILITY = 1e-12
 """Taken for smaller ones in the log loss, which one probability of 0 would make infinite."""
@@ -105,7 +100,7 @@ def calibration_table(
         LabelError: reference classes that are not whole numbers from 0 to K - 1.
         InputError: probabilities that are none, or fewer than one bin.
     """
-    _check(reference, probabilities, region)
+    check_shapes_and_classes(reference, probabilities, region)
     if num_bins < 1:
         message = f"num_bins: expected 1 or more, got {num_bins}."
         raise InputError(message)
@@ -113,8 +108,8 @@ def calibration_table(
     flat = probabilities.reshape(len(probabilities), -1)
     inside = None if region is None else region.reshape(-1)
     total = _empty_table(num_bins)
-    for start in range(0, classes.size, _CHUNK_VOXELS):
-        part = slice(start, start + _CHUNK_VOXELS)
+    for start in range(0, classes.size, CHUNK_VOXELS):
+        part = slice(start, start + CHUNK_VOXELS)
         wanted, given = classes[part], flat[:, part].astype(np.float64)
         if inside is not None:
             wanted, given = wanted[inside[part]], given[:, inside[part]]
@@ -171,7 +166,7 @@ def reliability_diagram(table: CalibrationTable) -> ReliabilityDiagram:
 def _table_of(reference: NDArray[np.integer], probabilities: FloatArray, num_bins: int) -> CalibrationTable:
     if reference.size == 0:
         return _empty_table(num_bins)
-    _check_probabilities(probabilities)
+    check_probabilities(probabilities)
     confidence = probabilities.max(axis=0)
     is_right = probabilities.argmax(axis=0) == reference
     right = np.take_along_axis(probabilities, reference[np.newaxis].astype(np.intp), axis=0)[0]
@@ -190,40 +185,6 @@ def _table_of(reference: NDArray[np.integer], probabilities: FloatArray, num_bin
 def _empty_table(num_bins: int) -> CalibrationTable:
     nothing = np.zeros(num_bins, dtype=np.int64)
     return CalibrationTable(nothing, np.zeros(num_bins), nothing, 0.0, 0.0)
-
-
-def _check(
-    reference: NDArray[np.integer], probabilities: NDArray[np.floating], region: NDArray[np.bool_] | None
-) -> None:
-    if probabilities.shape[1:] != reference.shape or probabilities.ndim != reference.ndim + 1:
-        message = (
-            f"probabilities: expected one channel a class and the reference's shape {reference.shape}, "
-            f"got {probabilities.shape}."
-        )
-        raise GeometryError(message)
-    if region is not None and region.shape != reference.shape:
-        message = f"region: expected the reference's shape {reference.shape}, got {region.shape}."
-        raise GeometryError(message)
-    if reference.dtype.kind not in "iu":
-        message = f"reference: expected whole numbers as class indices, got {reference.dtype}."
-        raise LabelError(message)
-    if reference.size and not 0 <= int(reference.min()) <= int(reference.max()) < len(probabilities):
-        message = (
-            f"reference: expected class indices 0 to {len(probabilities) - 1}, one for each channel of the "
-            f"probabilities, got {int(reference.min())} to {int(reference.max())}."
-        )
-        raise LabelError(message)
-
-
-def _check_probabilities(probabilities: FloatArray) -> None:
-    sums = probabilities.sum(axis=0)
-    # Written so that nan, which compares as False, is refused too.
-    if not (probabilities.min() >= 0 and np.abs(sums - 1).max() <= _SUM_TOLERANCE):
-        message = (
-            f"probabilities: expected 0 to 1 with sum 1 over the classes, got values from {probabilities.min():g} "
-            f"and sums from {sums.min():g} to {sums.max():g}. Give the softmax of all classes."
-        )
-        raise InputError(message)
 
 
 def _per_bin(sums: NDArray[np.number], counts: NDArray[np.int64]) -> FloatArray:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from medseg.errors import InputError
-from medseg.metrics.calibration import _CHUNK_VOXELS, _check, _check_probabilities
+from medseg.metrics.probability_checks import CHUNK_VOXELS, check_probabilities, check_shapes_and_classes
 
 FloatArray = NDArray[np.float64]
 CalibrationCase = tuple[NDArray[np.integer], NDArray[np.floating]]
@@ -76,11 +76,11 @@ def _log_loss_slope(cases: Iterable[CalibrationCase], *, inverse: float) -> floa
     """Derivative of the mean log loss by 1/T at `inverse`: mean of (expected minus right) log probability."""
     total, voxels = 0.0, 0
     for reference, probabilities in cases:
-        _check(reference, probabilities, None)
+        check_shapes_and_classes(reference, probabilities, None)
         classes = reference.reshape(-1)
         flat = probabilities.reshape(len(probabilities), -1)
-        for start in range(0, classes.size, _CHUNK_VOXELS):
-            part = slice(start, start + _CHUNK_VOXELS)
+        for start in range(0, classes.size, CHUNK_VOXELS):
+            part = slice(start, start + CHUNK_VOXELS)
             total += _slope_sum(classes[part], flat[:, part].astype(np.float64), inverse)
         voxels += classes.size
     if voxels == 0:
@@ -90,7 +90,7 @@ def _log_loss_slope(cases: Iterable[CalibrationCase], *, inverse: float) -> floa
 
 
 def _slope_sum(reference: NDArray[np.integer], probabilities: FloatArray, inverse: float) -> float:
-    _check_probabilities(probabilities)
+    check_probabilities(probabilities)
     logs = np.log(np.maximum(probabilities, _LEAST_PROBABILITY))
     weights = np.exp(inverse * (logs - logs.max(axis=0)))
     weights /= weights.sum(axis=0)

@@ -52,4 +52,10 @@ class UnknownNameError(MedsegError, LookupError):
 
 
 class Cancelled(MedsegError):  # noqa: N818 - an outcome that the user asked for, not an error
-    """The user asked a long job to stop and it did."""
+    """The user asked a long job to stop and it did.
+
+    Attributes:
+        signal_number: which signal asked; 0 where it was none.
+    """
+
+    signal_number = 0

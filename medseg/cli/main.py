@@ -23,6 +23,7 @@ from medseg.cli.info import info
 from medseg.cli.models import models
 from medseg.cli.predict import predict
 from medseg.cli.report import report
+from medseg.cli.stopping import exit_code, stopped_by_signals
 from medseg.cli.train import train
 from medseg.errors import Cancelled, MedsegError
 from medseg.printable import printable
@@ -30,7 +31,6 @@ from medseg.printable import printable
 VERBS = (demo, doctor, info, convert, datasets, models, train, compare, predict, evaluate, report, export, deidentify)
 
 EXIT_WRONG_INPUT = 2
-EXIT_CANCELLED = 130
 
 _DESCRIPTION = """Segment cells and tumours in microscopy and CT: read, train, predict, evaluate, report.
 
@@ -76,16 +76,20 @@ def _global_options(
 
 
 def main() -> None:
-    """Run the command line: exit 0 when done, 1 when a case failed, 2 when the input or the call is wrong."""
+    """Run the command line.
+
+    Exit 0 when done, 1 when a case failed, 2 when the input or the call is wrong, 130 or 143 when stopped.
+    """
     debug = "--debug" in sys.argv
     if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may hold bytes that are no text
         sys.stdout.reconfigure(errors="backslashreplace")
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        _build_app()(args=arguments)
+        with stopped_by_signals():
+            _build_app()(args=arguments)
     except Cancelled as error:
         print(f"medseg: {error}", file=sys.stderr)
-        sys.exit(EXIT_CANCELLED)
+        sys.exit(exit_code(error.signal_number))
     except MedsegError as error:
         if debug:
             raise

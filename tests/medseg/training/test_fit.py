@@ -10,6 +10,7 @@ import yaml
 from medseg.config import TrainingRecipe
 from medseg.errors import Cancelled, ConfigError, InputError, MedsegError, ModelPackageError
 from medseg.evaluation import Evaluation, ScoringOptions, evaluate
+from medseg.folder_lock import LOCK_NAME
 from medseg.inference import load_model
 from medseg.io import read_image, write_label_map
 from medseg.reports import write_overlay
@@ -46,7 +47,7 @@ def test_the_run_folder_is_complete(finished):
         "validation/validation_000.png",
     } <= files
     assert any(name.startswith("tensorboard/events.out") for name in files)
-    assert not any(name.rpartition("/")[2].startswith(".") for name in files)
+    assert {name for name in files if name.rpartition("/")[2].startswith(".")} == {LOCK_NAME}
 
 
 def test_config_and_splits_say_what_was_done(finished, tiny_recipe):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medseg.cli.options import Level
+
 if TYPE_CHECKING:
     from medseg.images import Image, LabelMap
 
@@ -26,6 +28,7 @@ def convert(
         str | None, typer.Option(metavar="UID", help="Which volume of a DICOM folder; `medseg info` lists them.")
     ] = None,
     axes: Annotated[str | None, typer.Option(help="Axes of a file that does not state them, ZYX for example.")] = None,
+    level: Level = 0,
     allow: Annotated[
         list[str] | None, typer.Option(metavar="CODE", help="Take an image in spite of this refusal; may be repeated.")
     ] = None,
@@ -53,6 +56,7 @@ def convert(
         source=source,
         axes=axes,
         series_uid=series,
+        level=level,
         allow=tuple(allow or ()),
         dicom_object=as_,
         segments=tuple(segment or ()),

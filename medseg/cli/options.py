@@ -17,3 +17,4 @@ Overrides = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
+Level = Annotated[int, typer.Option(min=0, help="Resolution of an OME-Zarr image; 0 is the finest.")]

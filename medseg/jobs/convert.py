@@ -27,6 +27,7 @@ class ConvertOptions:
             set read on its grid.
         axes: as in `medseg.io.read_image`.
         series_uid: as in `medseg.io.read_image`.
+        level: as in `medseg.io.read_image`; of images, not of masks.
         allow: as in `medseg.io.read_image`.
         dicom_object: one of `OBJECTS`, what a ".dcm" target becomes.
         segments: numbers of the segments or regions to read, all where absent; of overlapping regions of a structure
@@ -38,6 +39,7 @@ class ConvertOptions:
     source: Path | None = None
     axes: str | None = None
     series_uid: str | None = None
+    level: int = 0
     allow: Collection[str] = field(default_factory=tuple)
     dicom_object: str = "seg"
     segments: Sequence[int] = ()
@@ -98,8 +100,11 @@ def _read(path: Path, target: Path, options: ConvertOptions) -> Image | LabelMap
         source = _source(path, options)
         return read_rtstruct(path, source=source, rois=chosen, priority=options.segments, allow=options.allow)
     if options.labels or _is_dicom(target):
+        if options.level:
+            message = f"--level {options.level}: masks are read at their finest resolution. Leave the option out."
+            raise InputError(message)
         return read_label_map(path, axes=options.axes)
-    return read_image(path, axes=options.axes, series_uid=options.series_uid, allow=options.allow)
+    return read_image(path, axes=options.axes, series_uid=options.series_uid, level=options.level, allow=options.allow)
 
 
 def _write_object(label_map: LabelMap, target: Path, options: ConvertOptions) -> None:

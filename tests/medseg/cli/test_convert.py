@@ -112,3 +112,27 @@ def test_masks_of_a_dicom_folder_are_predicted_as_segmentations(medseg_command, 
     algorithm = dcmread(tmp_path / "masks" / "ct.dcm").SegmentSequence[0].SegmentationAlgorithmIdentificationSequence[0]
     assert algorithm.AlgorithmName == "ct-phantom-lesions"
     assert algorithm.AlgorithmVersion == "1.0.0"
+
+
+def test_a_coarser_level_of_a_pyramid_keeps_its_place(medseg_command, tmp_path):
+    from medseg.geometry import Affine, WorldFrame
+
+    array = np.arange(600 * 512, dtype=np.uint16).reshape(1, 600, 512)
+    affine = Affine([[0, 0.5, 0], [0.25, 0, 0], [0, 0, 1]], frame=WorldFrame.RAS)
+    medseg.write_image(medseg.Image(array, affine, "CYX"), tmp_path / "cells.ome.zarr")
+    outcome = medseg_command("convert", tmp_path / "cells.ome.zarr", tmp_path / "cells.tif", "--level", 1)
+    assert outcome.code == 0, outcome.err
+    coarse = medseg.read_image(tmp_path / "cells.tif")
+    assert coarse.spatial_shape == (300, 512)  # rows of 0.25 mm are halved, columns of 0.5 mm are not
+    assert coarse.spacing_mm == pytest.approx((0.5, 0.5))
+    expected = (array[0, 0::2].astype(float) + array[0, 1::2]) / 2
+    assert np.abs(coarse.array[0] - expected).max() <= 0.5
+
+
+def test_a_level_that_is_not_there_or_of_another_format_is_one_line(medseg_command, series, tmp_path):
+    outcome = medseg_command("convert", series, tmp_path / "ct.nii.gz", "--level", 1)
+    assert outcome.code == 2
+    assert "a level selects a resolution of an OME-Zarr image" in outcome.err
+    outcome = medseg_command("convert", series, tmp_path / "ct.nii.gz", "--level", 1, "--labels")
+    assert outcome.code == 2
+    assert "--level 1: masks are read at their finest resolution" in outcome.err

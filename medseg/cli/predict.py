@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medseg.cli.options import Device
+from medseg.cli.options import Device, Level
 from medseg.errors import InputError
 from medseg.printable import printable
 
@@ -34,6 +34,7 @@ def predict(
     ] = None,
     device: Device = "auto",
     axes: Annotated[str | None, typer.Option(help="Axes of a file that does not state them, ZYX for example.")] = None,
+    level: Level = 0,
     series: Annotated[
         str | None, typer.Option(metavar="UID", help="The one volume to take from a DICOM folder with several.")
     ] = None,
@@ -73,7 +74,7 @@ def predict(
     predictor = members[0] if len(members) == 1 else Ensemble(members)
     check_writable(targets[0].parent)  # all targets lie in one folder
     for source, target in zip(images, targets, strict=True):
-        image = read_image(source.path, axes=axes, series_uid=source.series_uid, allow=allow or ())
+        image = read_image(source.path, axes=axes, series_uid=source.series_uid, level=level, allow=allow or ())
         prediction = _predict_with_progress(predictor, image, source.name, with_probabilities=probabilities is not None)
         write_label_map(prediction.label_map, target, source=image)
         if probabilities is not None and prediction.probabilities is not None:

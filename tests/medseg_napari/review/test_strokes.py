@@ -87,9 +87,9 @@ def test_a_new_number_is_an_object_drawn_by_hand_and_what_it_covers_is_edited(pa
 
 def test_a_stroke_that_changes_nothing_is_no_step(painted):
     layer, review = painted
+    layer.brush_size = 1
     layer.paint((1, 5, 5), 2)
     assert review.record_stroke([]) == ()
-    layer.brush_size = 1
     with layer.block_history():
         layer.paint((1, 1, 1), 9)
         layer.paint((1, 1, 1), 0)

@@ -51,7 +51,7 @@ class _TrunkPlan(NamedTuple):
         scores_on_pixels: whether the last kernel is odd.
     """
 
-    build: Callable[..., nn.Module]
+    build: Callable[..., VGG16 | AlexNet | GoogLeNet]
     fc6_kernel: int | None
     published_layers: Mapping[str, str]
     border: Mapping[Padding, int]

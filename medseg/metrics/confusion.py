@@ -104,8 +104,9 @@ def _pair_counts(rows: NDArray[np.integer], columns: NDArray[np.integer], values
     keys += _class_indices(columns, values, role="prediction").astype(key_type, copy=False)
     if lanes > 1:
         keys += _lane_offsets(num_pairs, _CHUNK_VOXELS)[: keys.size]
-    counted = np.bincount(keys, weights=lengths, minlength=num_pairs * lanes)
-    return counted.reshape(lanes, num_pairs).sum(axis=0).astype(np.int64)
+    counted = np.bincount(keys, weights=lengths, minlength=num_pairs * lanes).astype(np.int64)
+    pairs: NDArray[np.int64] = counted.reshape(lanes, num_pairs).sum(axis=0)
+    return pairs
 
 
 @lru_cache(maxsize=4)

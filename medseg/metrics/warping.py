@@ -7,8 +7,8 @@ afterwards is topological error. Pixels may be flipped only within a geometric m
 The smallest disagreement over all deformations is not known how to find; as in the paper it is sought greedily: a
 pixel is flipped only where the maps disagree, until no disagreeing pixel is simple. The value is therefore a local
 optimum, an upper bound of the smallest one, and it depends on the order of the flips (here row by row, then again
-the pixels beside each flip): flipping or transposing two real slices changed it by up to a fifth. A flip never makes the disagreement larger on the way, so membranes one pixel wide
-can be moved by one pixel only, membranes w wide by w.
+the pixels beside each flip): flipping or transposing two real slices changed it by up to a fifth. A flip never makes
+the disagreement larger on the way, so membranes one pixel wide can be moved by one pixel only, membranes w wide by w.
 
 Cells are 4-connected and membranes 8-connected; outside the image is membrane. The challenge of ISBI 2012 used a
 variant that counts only the pixels of splits and mergers at the best threshold; this one counts all.

@@ -1,7 +1,14 @@
 import pytest
 import yaml
 
-from medseg.config import StandardIntensity, TrainingRecipe, WindowIntensity, load_recipe, recipe_profiles
+from medseg.config import (
+    StandardIntensity,
+    TrainingRecipe,
+    WindowIntensity,
+    load_recipe,
+    recipe_profiles,
+    recipe_variants,
+)
 from medseg.errors import ConfigError
 
 RECIPE = """
@@ -196,3 +203,33 @@ def test_a_comparison_that_is_no_mapping_is_refused(path):
     compared.write_text(path.read_text(encoding="utf-8") + "\ncompare: {segnet: 3}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"compare\.segnet: expected a mapping of settings, got 3"):
         load_recipe(compared)
+
+
+def with_variants(path):
+    path.write_text(
+        RECIPE.replace("  other_net:", "    variants: {small: {loss: {name: focal}}}\n  other_net:")
+        + "variants:\n  dice: {loss: {name: dice}}\n  small: {training: {steps: 7}}\n"
+    )
+    return path
+
+
+def test_a_variant_lies_over_the_profile_and_under_the_overrides(path):
+    found = with_variants(path)
+    assert recipe_variants(found) == ("dice", "small")
+    recipe = load_recipe(found, profile="cpu", variant="small")
+    # The profile's settings of the variant lie over those of the file.
+    assert (recipe.training.steps, recipe.loss.name) == (7, "focal")
+    assert recipe.model.options["channels"] == [8, 16]
+    assert load_recipe(found, variant="small", overrides=("training.steps=8",)).training.steps == 8
+    assert load_recipe(found).training.steps == 1000
+
+
+def test_an_unknown_variant_is_refused_with_those_that_exist(path):
+    with pytest.raises(ConfigError, match=r"no variant 'dise'. The file has: dice, small"):
+        load_recipe(with_variants(path), variant="dise")
+
+
+def test_a_variant_that_could_be_no_folder_is_refused(path):
+    path.write_text(RECIPE + "variants: {../up: {training: {steps: 7}}}\n")
+    with pytest.raises(ConfigError, match=r"letters, digits, - and _ only, got '\.\./up'"):
+        recipe_variants(path)

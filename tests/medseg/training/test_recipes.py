@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from medseg.config import load_recipe, recipe_profiles
+from medseg.config import load_recipe, recipe_profiles, recipe_variants
 from medseg.config.options import parse_options
 from medseg.datasets import available_datasets
 from medseg.jobs import find_recipe, shipped_recipes
@@ -43,6 +43,22 @@ def test_recipe_builds_its_network_loss_and_pipelines(path, profile):
     parse_options(description.options, recipe.data.options, path="data.options")
     assert recipe.training.schedule.warmup_steps < recipe.training.steps
     assert recipe.training.steps % recipe.training.steps_per_epoch == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "profile", "variant"),
+    [
+        pytest.param(path, profile, variant, id=f"{name}-{profile or 'plain'}-{variant}")
+        for name, path in shipped_recipes().items()
+        for profile in (None, *recipe_profiles(path))
+        for variant in recipe_variants(path, profile=profile)
+    ],
+)
+def test_variant_names_a_loss_that_exists_and_changes_what_is_trained(path, profile, variant):
+    recipe = load_recipe(path, profile=profile, variant=variant)
+    build_loss(recipe.loss.name, num_classes=2, class_counts=lambda: [[9999, 1]], **recipe.loss.options)
+    others = [load_recipe(path, profile=profile, variant=name) for name in recipe_variants(path, profile=profile)]
+    assert others.count(recipe) == 1
 
 
 @pytest.mark.parametrize(

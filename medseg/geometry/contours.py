@@ -13,8 +13,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medseg.geometry.affine import Affine
-
 ON_CONTOUR_VOXEL = 0.01
 """A centre this near to a contour, in voxels, lies on it: files state positions in as few as two decimals."""
 _STEPS = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])
@@ -69,34 +67,6 @@ def filled(polygons: Sequence[ArrayLike], shape: tuple[int, int], *, with_edges:
     edge = _on_edges(starts - low, ends - low, size)
     mask[low[0] : low[0] + size[0], low[1] : low[1] + size[1]] = inside | edge if with_edges else inside & ~edge
     return mask
-
-
-def longest_distance(points: ArrayLike) -> float:
-    """The largest distance between two of `points`, (n, d); 0 where there are fewer than two."""
-    places = np.unique(np.asarray(points, dtype=np.float64), axis=0)
-    if len(places) < 2:
-        return 0.0
-    places -= places.mean(axis=0)
-    # The two points are far from the middle: no partner of a point nearer than this can be part of the longest pair.
-    radii = np.linalg.norm(places, axis=1)
-    farthest = places[int(radii.argmax())]
-    least = float(np.linalg.norm(places - farthest, axis=1).max())
-    places = places[radii >= least - radii.max() - 1e-9 * radii.max()]
-    return max(float(np.linalg.norm(places - place, axis=1).max()) for place in places)
-
-
-def longest_diameter_mm(mask: ArrayLike, affine: Affine, *, slice_axis: int) -> float:
-    """The longest straight line across a mask within one slice, in mm, from outer voxel edge to outer voxel edge.
-
-    Args:
-        mask: (*spatial), inside where not 0; parts in one slice count as one.
-        affine: voxel index -> world mm.
-        slice_axis: axis along which the slices are counted.
-    """
-    slices = np.moveaxis(np.asarray(mask) != 0, slice_axis, 0)
-    steps = np.delete(affine.linear, slice_axis, axis=1)
-    found = [np.concatenate(outlines(plane)) @ steps.T for plane in slices if plane.any()]
-    return max((longest_distance(points) for points in found), default=0.0)
 
 
 def _edges(inside: NDArray[np.bool_]) -> tuple[NDArray[np.int64], list[int], list[int]]:

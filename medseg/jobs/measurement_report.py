@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from medseg.errors import InputError
 from medseg.geometry import check_same_grid
-from medseg.geometry.contours import longest_diameter_mm
+from medseg.geometry.diameters import slice_diameters
 from medseg.images import Image, Label, LabelKind, LabelMap, LabelTable
 from medseg.inference.objects import ObjectRow, measure_objects
 from medseg.io.dicom import AlgorithmIdentity, MeasuredObject, write_measurements, write_segmentation
@@ -88,4 +88,5 @@ def _numbers(label_map: LabelMap) -> NDArray[np.integer]:
 def _longest(row: ObjectRow, objects: LabelMap) -> float:
     box = tuple(slice(start, stop) for start, stop in zip(row.box_start, row.box_stop, strict=True))
     mask = objects.array[box] == row.object_id
-    return longest_diameter_mm(mask, objects.affine, slice_axis=objects.axes.index("Z"))
+    diameters = slice_diameters(mask, objects.affine.linear, slice_axis=objects.axes.index("Z"))
+    return 0.0 if diameters is None else diameters.longest_mm

@@ -139,8 +139,8 @@ def measure_object(
         confidence: (*spatial) for the mean confidence.
     """
     mask = labels[box] == object_id
-    voxels = int(np.count_nonzero(mask))
-    per_slice = mask.sum(axis=tuple(range(1, mask.ndim))) if mask.ndim == 3 else np.zeros(1)
+    profiles = _profiles(mask)
+    voxels = int(profiles[0].sum())
     size = None if spacing_mm is None else voxels * float(np.prod(spacing_mm))
     first = starts(box)
     return Measurement(
@@ -150,18 +150,21 @@ def measure_object(
         diameters=None if spacing_mm is None else _diameters(mask, spacing_mm, first),
         mean_value=None if image is None else float(image[box][mask].mean(dtype=np.float64)),
         mean_confidence=None if confidence is None else float(confidence[box][mask].mean(dtype=np.float64)),
-        centre=_centre(mask, voxels, first),
+        centre=tuple(
+            start + float(profile @ np.arange(profile.size)) / voxels
+            for start, profile in zip(first, profiles, strict=True)
+        ),
         box=box,
-        largest_slice=int(per_slice.argmax()) + (first[0] if mask.ndim == 3 else 0),
+        largest_slice=first[0] + int(profiles[0].argmax()) if mask.ndim == 3 else 0,
     )
 
 
-def _centre(mask: NDArray[np.bool_], voxels: int, first: tuple[int, ...]) -> tuple[float, ...]:
-    centre = []
-    for axis in range(mask.ndim):
-        profile = mask.sum(axis=tuple(other for other in range(mask.ndim) if other != axis))
-        centre.append(first[axis] + float(profile @ np.arange(profile.size)) / voxels)
-    return tuple(centre)
+def _profiles(mask: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """Number of voxels in each slice along each axis; the volume is read twice, whatever its axes."""
+    first = np.array([np.count_nonzero(part) for part in mask])
+    rest = mask.view(np.uint8).sum(axis=0, dtype=np.int64)
+    others = [rest.sum(axis=tuple(other for other in range(rest.ndim) if other != axis)) for axis in range(rest.ndim)]
+    return [first, *others]
 
 
 def _diameters(mask: NDArray[np.bool_], spacing_mm: tuple[float, ...], first: tuple[int, ...]) -> SliceDiameters | None:

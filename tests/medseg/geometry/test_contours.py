@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from matplotlib.path import Path as DrawnPath
 from skimage.draw import polygon2mask
 
-from medseg.geometry.contours import ON_CONTOUR_VOXEL, filled, longest_distance, outlines
+from medseg.geometry.contours import ON_CONTOUR_VOXEL, filled, outlines
 
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12))
 RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]])
@@ -129,13 +129,3 @@ def test_what_lies_outside_the_plane_is_cut_off():
     assert mask.tolist() == [[True] * 3, [True] * 3, [False] * 3, [False] * 3]
     assert not filled([[(10, 10), (12, 10), (12, 12)]], (4, 3)).any()
     assert not filled([[(-9, -9), (-7, -9), (-7, -7)]], (4, 3)).any()
-
-
-def test_the_longest_distance_is_that_of_all_pairs():
-    rng = np.random.default_rng(3)
-    assert longest_distance([(0, 0), (3, 4), (1, 1)]) == 5.0
-    assert longest_distance([(2, 2)]) == 0.0
-    for _ in range(20):
-        points = rng.normal(size=(60, 3)) * rng.uniform(0.1, 9, 3)
-        pairs = np.linalg.norm(points[:, None] - points[None], axis=-1)
-        assert longest_distance(points) == pytest.approx(pairs.max())

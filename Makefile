@@ -33,6 +33,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/io_nifti.py
 	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/postprocessing.py
+	$(BIN)/python benchmarks/plugin_edits.py
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict

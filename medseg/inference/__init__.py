@@ -3,8 +3,8 @@
 from medseg.inference.calibration import TemperatureFit, fit_model_temperature
 from medseg.inference.card import model_card
 from medseg.inference.device import available_devices, choose_device, choose_precision
-from medseg.inference.installed import find_model, installed_models
 from medseg.inference.ensemble import Ensemble
+from medseg.inference.installed import find_model, installed_models
 from medseg.inference.manifest import (
     Architecture,
     InputContract,
@@ -17,10 +17,10 @@ from medseg.inference.manifest import (
 )
 from medseg.inference.notice import RESEARCH_NOTICE
 from medseg.inference.object_predictor import ObjectPredictor, load_model
-from medseg.inference.objects import ObjectRow, measure_objects
+from medseg.inference.objects import NumberedObjects, ObjectRow, measure_objects, number_objects
 from medseg.inference.onnx_export import OnnxExport, export_onnx
 from medseg.inference.package import load_network, read_manifest, write_package
-from medseg.inference.predictor import Prediction, Predictor
+from medseg.inference.predictor import Prediction, Predictor, check_image
 from medseg.inference.sliding_window import sliding_window_logits
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "InputContract",
     "IntensityFingerprint",
     "LabelEntry",
+    "NumberedObjects",
     "ObjectPredictor",
     "ObjectRow",
     "OnnxExport",
@@ -40,6 +41,7 @@ __all__ = [
     "TemperatureFit",
     "TrainingRecord",
     "available_devices",
+    "check_image",
     "choose_device",
     "choose_precision",
     "export_onnx",
@@ -51,6 +53,7 @@ __all__ = [
     "load_network",
     "measure_objects",
     "model_card",
+    "number_objects",
     "read_manifest",
     "sliding_window_logits",
     "write_package",

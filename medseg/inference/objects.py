@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,34 +61,52 @@ def measure_objects(
         image: on the same grid, for the mean intensity.
         confidence: (*spatial) probability of the predicted class, for the mean probability.
     """
+    numbered = number_objects(label_map)
+    return tuple(_measure(label_map, numbered, image=image, maps=confidence))
+
+
+@dataclass(frozen=True, eq=False)
+class NumberedObjects:
+    """The objects of a label map, each with a number of its own.
+
+    Attributes:
+        array: (*spatial) number of the object at each voxel, 0 where there is none.
+        names: number -> name of its class.
+    """
+
+    array: NDArray[np.integer]
+    names: Mapping[int, str]
+
+
+def number_objects(label_map: LabelMap) -> NumberedObjects:
+    """The objects of `label_map`, numbered as `measure_objects` numbers its rows.
+
+    Args:
+        label_map: classes or instances; the numbers of instances are kept.
+    """
     if label_map.kind is LabelKind.INSTANCES:
-        names = [label.name for label in label_map.labels.foreground]
-        name = names[0] if len(names) == 1 else "object"
-        return tuple(
-            _measure(label_map, np.asarray(label_map.array), name, first_id=None, image=image, maps=confidence)
-        )
-    rows: list[ObjectRow] = []
+        classes = [label.name for label in label_map.labels.foreground]
+        name = classes[0] if len(classes) == 1 else "object"
+        return NumberedObjects(label_map.array, {value: name for value in label_map.present_values() if value})
     structure = np.ones((3,) * label_map.affine.ndim, dtype=bool)
+    numbers = np.zeros(label_map.spatial_shape, dtype=np.int32)
+    names: dict[int, str] = {}
     for label in label_map.labels.foreground:
         components, count = ndimage.label(label_map.array == label.value, structure=structure)
-        if count:
-            rows += _measure(label_map, components, label.name, first_id=len(rows) + 1, image=image, maps=confidence)
-    return tuple(rows)
+        np.add(numbers, components + len(names), out=numbers, where=components > 0)
+        names |= dict.fromkeys(range(len(names) + 1, len(names) + count + 1), label.name)
+    return NumberedObjects(numbers, names)
 
 
 def _measure(
     label_map: LabelMap,
-    components: NDArray[np.integer],
-    name: str,
+    numbered: NumberedObjects,
     *,
-    first_id: int | None,
     image: Image | None,
     maps: NDArray[np.floating] | None,
 ) -> list[ObjectRow]:
-    """Rows of the non-zero values of `components`, from sums over the foreground voxels only.
-
-    They are numbered from `first_id` on, or by their values where that is None.
-    """
+    """Rows of the objects, from sums over the foreground voxels only."""
+    components = numbered.array
     places = np.nonzero(components)
     numbers = np.asarray(components[places], dtype=np.int64)
     if numbers.size == 0:
@@ -103,8 +122,8 @@ def _measure(
         centroid = tuple(float(means[value]) for means in centroids)
         rows.append(
             ObjectRow(
-                object_id=value if first_id is None else first_id + len(rows),
-                label=name,
+                object_id=value,
+                label=numbered.names[value],
                 voxels=int(counts[value]),
                 **_sizes(label_map, int(counts[value])),
                 centroid_voxel=centroid,

@@ -188,18 +188,7 @@ class Predictor:
         return whole
 
     def _slice_axis(self, image: Image) -> int | None:
-        """Spatial axis along which a 2-D model goes through `image`; None where the model takes it whole."""
-        wanted, got = self.manifest.architecture.spatial_dims, image.affine.ndim
-        if wanted == got:
-            return None
-        name = image.metadata.source or "the image"
-        if wanted > got:
-            message = (
-                f"{name}: the model {self.manifest.name} takes volumes, the image has {got} spatial axes "
-                f"({image.axes}). Give the whole stack as one file, or use a 2-D model."
-            )
-            raise GeometryError(message)
-        return image.axes.index("Z") - 1
+        return slice_axis(image, self.manifest)
 
     def _finish(self, image: Image, restored: Restored, *, notes: tuple[str, ...]) -> Prediction:
         labels = self.labels
@@ -223,6 +212,38 @@ class Predictor:
             probabilities = Image(restored.probabilities, affine=image.affine, axes=image.axes, metadata=named)
         objects = measure_objects(label_map, image=image, confidence=restored.confidence)
         return Prediction(label_map, probabilities, uncertainty=None, objects=objects)
+
+
+def slice_axis(image: Image, manifest: PackageManifest) -> int | None:
+    """Spatial axis along which a 2-D model goes through `image`; None where the model takes it whole.
+
+    Raises:
+        GeometryError: the model takes volumes, and the image is none.
+    """
+    wanted, got = manifest.architecture.spatial_dims, image.affine.ndim
+    if wanted == got:
+        return None
+    name = image.metadata.source or "the image"
+    if wanted > got:
+        message = (
+            f"{name}: the model {manifest.name} takes volumes, the image has {got} spatial axes "
+            f"({image.axes}). Give the whole stack as one file, or use a 2-D model."
+        )
+        raise GeometryError(message)
+    return image.axes.index("Z") - 1
+
+
+def check_image(image: Image, manifest: PackageManifest) -> tuple[str, ...]:
+    """Sentences on how `image` differs from what the model was made for, without running it.
+
+    Raises:
+        InputError: the image has the wrong channels.
+        GeometryError: it has too few axes.
+    """
+    plain, notes = fit_channels(image, manifest.input)
+    axis = slice_axis(plain, manifest)
+    example = plain if axis is None else slice_of_volume(plain, axis, 0)
+    return (*notes, *doubts(plain, manifest.input, spacing_mm=seen_spacing_mm(example, manifest.input)))
 
 
 def identity(manifest: PackageManifest) -> dict[str, str]:

@@ -29,7 +29,7 @@ def image_layer(image: Image, *, name: str) -> list[LayerData]:
     for channel, channel_name in enumerate(names):
         origin = Origin(image, channel)
         shown = origin.to_layer(image.array[channel])
-        settings = {**_settings(origin, channel_name), "contrast_limits": _window(image, shown)}
+        settings = {**layer_settings(origin, channel_name), "contrast_limits": _window(image, shown)}
         if len(names) > 1:
             settings |= {"blending": "additive", "colormap": _COLOURS[channel % len(_COLOURS)]}
         layers.append((shown, settings, "image"))
@@ -58,7 +58,7 @@ def labels_on(origin: Origin, labels: NDArray[np.integer], *, table: LabelTable,
         table: what the values mean.
         name: of the layer.
     """
-    settings = _settings(Origin(origin.image), name)
+    settings = layer_settings(Origin(origin.image), name)
     settings["metadata"] |= {LABEL_TABLE: table}
     return labels, settings, "labels"
 
@@ -77,7 +77,8 @@ def _window(image: Image, values: NDArray) -> tuple[float, float]:
     return WINDOWS["Soft tissue"] if image.metadata.value_unit == "HU" else percentile_window(values)
 
 
-def _settings(origin: Origin, name: str) -> dict[str, Any]:
+def layer_settings(origin: Origin, name: str) -> dict[str, Any]:
+    """Name, metadata, scale, place, units and axis labels of a layer on the image of `origin`."""
     metadata = {ORIGIN: origin, "affine_ras": origin.affine.matrix}
     placed = _of_patient(origin) if origin.is_patient_volume else _of_picture(origin)
     return {"name": name, "metadata": metadata, **placed}

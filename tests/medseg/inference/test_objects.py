@@ -5,7 +5,7 @@ import pytest
 
 from medseg.geometry import Affine, WorldFrame
 from medseg.images import Image, ImageMetadata, LabelKind, LabelMap, LabelTable
-from medseg.inference import measure_objects
+from medseg.inference import measure_objects, number_objects
 
 SPACING = (0.5, 1.0, 4.0)
 AFFINE = Affine.from_spacing(SPACING, frame=WorldFrame.RAS, origin_mm=(10.0, 20.0, 30.0))
@@ -74,3 +74,13 @@ def test_instances_are_taken_as_they_are():
 def test_an_empty_map_has_no_objects():
     empty = volume().replace(array=np.zeros((8, 8, 8), dtype=np.uint8))
     assert measure_objects(empty) == ()
+
+
+def test_objects_are_numbered_as_their_rows_are():
+    array = np.zeros((1, 9), np.uint8)
+    array[0, [1, 5, 8]] = (2, 1, 2)  # classes; the objects of class 1 come first
+    label_map = LabelMap(array, Affine(np.eye(3), frame=WorldFrame.RAS), "YX", LabelTable.from_names(("a", "b", "c")))
+    numbered = number_objects(label_map)
+    assert numbered.array[0].tolist() == [0, 2, 0, 0, 0, 1, 0, 0, 3]
+    assert numbered.names == {1: "b", 2: "c", 3: "c"}
+    assert [(row.object_id, row.label) for row in measure_objects(label_map)] == [(1, "b"), (2, "c"), (3, "c")]

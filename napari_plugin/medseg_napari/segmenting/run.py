@@ -1,0 +1,115 @@
+"""One run of a model over an image, or over a region of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medseg.images import Image, LabelMap, LabelTable
+from medseg.images.spatial import crop
+from medseg_napari.layers import Origin
+from medseg_napari.review.records import MadeBy
+
+Box = tuple[slice, ...]
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What to run.
+
+    Attributes:
+        folder: package of the model.
+        origin: of the image's layer.
+        box: part of the layer to run on, in its index; None is the whole.
+        device: as in `medseg.inference.choose_device`.
+        with_probabilities: whether the probabilities of the classes are wanted.
+    """
+
+    folder: Path
+    origin: Origin
+    box: Box | None = None
+    device: str = "auto"
+    with_probabilities: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """What a model found, on the grid and in the order of the layer.
+
+    Attributes:
+        numbers: number of the object at each voxel.
+        class_of: number -> name of its class.
+        confidence: number -> mean probability of its class, where the model gives one.
+        label_map: the model's own answer on the image's grid, byte for byte what the command line writes; None for a
+            region.
+        probabilities: (classes, *layer) where asked for.
+        table: the model's classes.
+        made_by: the model.
+        notes: what to know about the result.
+    """
+
+    numbers: NDArray[np.integer]
+    class_of: dict[int, str]
+    confidence: dict[int, float]
+    label_map: LabelMap | None
+    probabilities: NDArray[np.floating] | None
+    table: LabelTable
+    made_by: MadeBy
+    notes: tuple[str, ...]
+
+
+def run(request: RunRequest, progress: Callable[[float], None], cancelled: Callable[[], bool]) -> RunResult:
+    """Run the model. Loads torch and takes its time; call it beside the window.
+
+    Raises:
+        MedsegError: the model cannot be read, or the image is not for it.
+        Cancelled: `cancelled` said so; it is asked before each tile.
+    """
+    from medseg.inference import load_model, number_objects
+
+    predictor = load_model(request.folder, device=request.device)
+    image, box = request.origin.image, None
+    if request.box is not None:
+        image, box = region_of(request.origin, request.box)
+    prediction = predictor.predict(
+        image, with_probabilities=request.with_probabilities, progress=progress, cancelled=cancelled
+    )
+    numbered = number_objects(prediction.label_map)
+    names = {row.object_id: row.label for row in prediction.objects}
+    origin, shape = request.origin, request.origin.image.spatial_shape
+    probabilities = prediction.probabilities
+    return RunResult(
+        numbers=origin.to_layer(_put_back(numbered.array, box, shape)),
+        class_of={**numbered.names, **names},
+        confidence={
+            row.object_id: row.mean_probability for row in prediction.objects if row.mean_probability is not None
+        },
+        label_map=prediction.label_map if box is None else None,
+        probabilities=None if probabilities is None else origin.to_layer(_put_back(probabilities.array, box, shape)),
+        table=prediction.label_map.labels,
+        made_by=MadeBy(predictor.manifest.name, predictor.manifest.weights_sha256),
+        notes=prediction.label_map.metadata.notes,
+    )
+
+
+def region_of(origin: Origin, box: Box) -> tuple[Image, Box]:
+    """The part of the image in a box of its layer, and that box in the image's index."""
+    image, view = origin.image, origin.reordering
+    in_image: list[slice] = [slice(None)] * len(box)
+    for side, old, is_flipped in zip(box, view.permutation, view.flips, strict=True):
+        size = image.spatial_shape[old]
+        in_image[old] = slice(size - side.stop, size - side.start) if is_flipped else side
+    return crop(image, [side.start for side in in_image], [side.stop for side in in_image]), tuple(in_image)
+
+
+def _put_back(part: NDArray[Any], box: Box | None, shape: tuple[int, ...]) -> NDArray[Any]:
+    if box is None:
+        return part
+    whole = np.zeros((*part.shape[: part.ndim - len(shape)], *shape), dtype=part.dtype)
+    whole[(..., *box)] = part
+    return whole

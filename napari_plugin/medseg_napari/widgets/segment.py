@@ -1,0 +1,357 @@
+"""Choose a model, see whether it fits the image, run it, and get the result on the image it was made from."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QFormLayout,
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QRadioButton,
+    QTextBrowser,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from medseg_napari.jobs.background import Job, Report
+from medseg_napari.layers.back import origin_of
+from medseg_napari.layers.patient_view import watch
+from medseg_napari.layers.placement import LayerData
+from medseg_napari.layers.results import RESULT, ResultNote, objects_layer, probability_layers
+from medseg_napari.segmenting.fit import Fit, fit_of
+from medseg_napari.segmenting.models import ModelChoice, model_choices
+from medseg_napari.segmenting.run import Box, RunRequest, RunResult, run
+from medseg_napari.widgets.error_dialog import show_error
+
+_NOTICE = "Research use only; not a medical device."
+_EMPTY = "Open an image to begin."
+_DEVICES = {"fastest": "auto", "CPU": "cpu", "GPU": "cuda", "Apple GPU": "mps"}
+
+
+class SegmentWidget(QWidget):
+    """The dock in which models are run."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        watch(napari_viewer)
+        self._choices: list[ModelChoice] = []
+        self._queue: list[Any] = []
+        self._job: Job | None = None
+        self._checking: Job | None = None
+        self._was_chosen = False
+        self.folders: list[Path] = []
+        """Further packages and runs to offer, beside the installed models."""
+        self._build()
+        self._connect()
+        self.refresh_models()
+        self._list_images()
+
+    def _build(self) -> None:
+        self.image, self.model = QComboBox(), QComboBox()
+        self.card = QToolButton()
+        self.card.setText("ⓘ")
+        self.card.setToolTip("What the model was trained on, how well it does, and its limits")
+        self.add_model = QToolButton()
+        self.add_model.setText("+")
+        self.add_model.setToolTip("Add a model: a package, or the folder of a training")
+        models = QHBoxLayout()
+        models.addWidget(self.model, stretch=1)
+        models.addWidget(self.card)
+        models.addWidget(self.add_model)
+        self.fit = QLabel(_EMPTY)
+        self.fit.setWordWrap(True)
+        self.whole, self.in_view = QRadioButton("whole image"), QRadioButton("what I see")
+        self.whole.setChecked(True)
+        self._regions = QButtonGroup(self)
+        regions = QHBoxLayout()
+        for button in (self.whole, self.in_view):
+            self._regions.addButton(button)
+            regions.addWidget(button)
+        form = QFormLayout()
+        form.addRow("Image", self.image)
+        form.addRow("Model", models)
+        form.addRow("", self.fit)
+        form.addRow("Region", regions)
+        self.run_button, self.cancel_button = QPushButton("Run"), QPushButton("Cancel")
+        self.all_images = QPushButton("Run on all images")
+        buttons = QHBoxLayout()
+        for button in (self.run_button, self.all_images, self.cancel_button):
+            buttons.addWidget(button)
+        self.bar, self.status = QProgressBar(), QLabel("")
+        self.bar.setRange(0, 100)
+        self.status.setWordWrap(True)
+        notice = QLabel(_NOTICE)
+        notice.setStyleSheet("font-style: italic")
+        layout = QVBoxLayout(self)
+        layout.addLayout(form)
+        layout.addWidget(self._more())
+        layout.addLayout(buttons)
+        for widget in (self.bar, self.status, notice):
+            layout.addWidget(widget)
+        layout.addStretch(1)
+        self._show_running(is_running=False)
+
+    def _more(self) -> QGroupBox:
+        self.device = QComboBox()
+        self.device.addItems(list(_DEVICES))
+        self.probabilities = QCheckBox("also show how sure the model is")
+        box = QGroupBox("More")
+        form = QFormLayout(box)
+        form.addRow("Runs on", self.device)
+        form.addRow("", self.probabilities)
+        return box
+
+    def _connect(self) -> None:
+        events = self._viewer.layers.events
+        events.inserted.connect(self._list_images)
+        events.removed.connect(self._list_images)
+        self.image.currentIndexChanged.connect(self._prefer_fitting)
+        self.model.activated.connect(self._remember_choice)
+        self.model.currentIndexChanged.connect(self._check)
+        self.run_button.clicked.connect(self.start)
+        self.all_images.clicked.connect(self.start_all)
+        self.cancel_button.clicked.connect(self.cancel)
+        self.card.clicked.connect(self._show_card)
+        self.add_model.clicked.connect(self._ask_for_model)
+
+    def refresh_models(self) -> None:
+        """Look for models again, beside the window."""
+        job = Job(lambda _progress, _cancelled: model_choices(self.folders))
+        job.done.connect(self._list_models)
+        job.failed.connect(self._fail)
+        job.start()
+
+    def _list_models(self, choices: list[ModelChoice]) -> None:
+        chosen = self.model.currentText()
+        self._choices = choices
+        with QSignalBlocker(self.model):
+            self.model.clear()
+            for choice in choices:
+                self.model.addItem(choice.title)
+                self.model.setItemData(self.model.count() - 1, choice.description, Qt.ItemDataRole.ToolTipRole)
+            self.model.setCurrentIndex(max(0, self.model.findText(chosen)))
+        self._prefer_fitting()
+
+    def _list_images(self, *_: object) -> None:
+        chosen = self.image.currentData()
+        with QSignalBlocker(self.image):
+            self.image.clear()
+            for layer in self._viewer.layers:
+                if _is_image(layer):
+                    self.image.addItem(layer.name, layer)
+            places = [index for index in range(self.image.count()) if self.image.itemData(index) is chosen]
+            self.image.setCurrentIndex(places[0] if places else self.image.count() - 1)
+        self.all_images.setVisible(self.image.count() > 1)
+        self._prefer_fitting()
+
+    def _remember_choice(self, *_: object) -> None:
+        self._was_chosen = True
+
+    def _prefer_fitting(self, *_: object) -> None:
+        """Choose the model whose training images were like this one, unless the user chose one."""
+        layer = self.image.currentData()
+        if layer is not None and not self._was_chosen:
+            modality = _modality(layer)
+            suiting = [index for index, choice in enumerate(self._choices) if choice.suits(modality)]
+            if suiting:
+                self.model.setCurrentIndex(suiting[0])
+        self._check()
+
+    def _check(self, *_: object) -> None:
+        layer, choice = self.image.currentData(), self._choice()
+        if self._checking is not None:
+            self._checking.abandon()
+        self.run_button.setEnabled(False)
+        if layer is None or choice is None:
+            self.fit.setText(_EMPTY if layer is None else "Looking for models ...")
+            return
+        try:
+            image = origin_of(layer).image
+        except Exception as error:  # noqa: BLE001 - a layer of another plugin: it is told, and the window lives on
+            self.fit.setText(str(error))
+            return
+        self._checking = Job(lambda _progress, _cancelled: fit_of(choice.folder, image))
+        self._checking.done.connect(self._show_fit)
+        self._checking.failed.connect(self._fail)
+        self._checking.start()
+
+    def _show_fit(self, fit: Fit) -> None:
+        if not fit.can_run:
+            self.fit.setText("✗ " + " ".join(fit.sentences))
+        elif fit.sentences:
+            self.fit.setText("⚠ " + ". ".join(fit.sentences) + ". You can run it anyway.")
+        else:
+            self.fit.setText("✓ fits this image")
+        self.run_button.setEnabled(fit.can_run and not self.is_running)
+
+    def _choice(self) -> ModelChoice | None:
+        index = self.model.currentIndex()
+        return self._choices[index] if 0 <= index < len(self._choices) else None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run is under way."""
+        return self._job is not None
+
+    def start(self) -> None:
+        """Run the chosen model over the chosen image."""
+        self._begin(self.image.currentData())
+
+    def start_all(self) -> None:
+        """Run the chosen model over every image, one after the other."""
+        layers = [self.image.itemData(index) for index in range(self.image.count())]
+        self._queue = layers[1:]
+        self._begin(layers[0])
+
+    def cancel(self) -> None:
+        """Stop; nothing of an unfinished run is shown."""
+        self._queue = []
+        if self._job is not None:
+            self._job.cancel()
+            self.status.setText("Stopping ...")
+
+    def _begin(self, layer: Any) -> None:
+        choice = self._choice()
+        if choice is None or layer is None or self.is_running:
+            return
+        request = RunRequest(
+            choice.folder,
+            origin_of(layer),
+            box=_visible_box(self._viewer, layer) if self.in_view.isChecked() else None,
+            device=_DEVICES[self.device.currentText()],
+            with_probabilities=self.probabilities.isChecked(),
+        )
+        self._job = Job(partial(run, request))
+        self._job.done.connect(partial(self._show_result, layer, layer.data))
+        self._job.failed.connect(self._fail)
+        self._job.cancelled.connect(lambda: self._end("Cancelled. Nothing was changed."))
+        self._job.progressed.connect(self._show_progress)
+        self._show_running(is_running=True)
+        self.status.setText(f"{choice.title} is looking at {layer.name} ...")
+        self._job.start()
+
+    def _show_progress(self, report: Report) -> None:
+        self.bar.setValue(int(100 * report.fraction))
+        if report.seconds_left is not None:
+            self.status.setText(f"about {_spoken(report.seconds_left)} left")
+
+    def _show_result(self, layer: Any, data: Any, result: RunResult) -> None:
+        if layer not in self._viewer.layers or layer.data is not data:
+            self._end("The image was closed or changed while the model ran, so its result is not shown.")
+            return
+        for values, settings, kind in _layers_of(result, layer):
+            getattr(self._viewer, f"add_{kind}")(values, **settings)
+        count = len(result.class_of)
+        self._end(f"{count} object{'s' if count != 1 else ''} found." + _sentences(result.notes))
+
+    def _fail(self, error: BaseException) -> None:
+        self.error = show_error(error, title="The model could not be run", parent=self)
+        self._end("The run failed. Nothing was changed.")
+
+    def _end(self, text: str) -> None:
+        self._job = None
+        self._show_running(is_running=False)
+        self.status.setText(text)
+        while self._queue:
+            layer = self._queue.pop(0)
+            if layer in self._viewer.layers:
+                self._begin(layer)
+                return
+
+    def _show_running(self, *, is_running: bool) -> None:
+        self.bar.setVisible(is_running)
+        self.bar.setValue(0)
+        self.run_button.setEnabled(not is_running and self.image.currentData() is not None)
+        self.all_images.setEnabled(not is_running)
+        self.cancel_button.setEnabled(is_running)
+
+    def _show_card(self) -> None:
+        choice = self._choice()
+        if choice is not None:
+            self.card_dialog = ModelCard(choice, parent=self)
+            self.card_dialog.show()
+
+    def _ask_for_model(self) -> None:
+        from qtpy.QtWidgets import QFileDialog
+
+        folder = QFileDialog.getExistingDirectory(self, "A model package, or the folder of a training")
+        if folder:
+            self.offer(Path(folder))
+
+    def offer(self, folder: Path) -> None:
+        """Add a model package or the folder of a training to the choice."""
+        self.folders.append(folder)
+        self.refresh_models()
+
+
+class ModelCard(QDialog):
+    """What a person must know before using a model."""
+
+    def __init__(self, choice: ModelChoice, *, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(choice.title)
+        self.text = QTextBrowser()
+        self.text.setSearchPaths([str(choice.folder), str(choice.folder / "docs")])
+        self.text.setMarkdown((choice.folder / "docs" / "README.md").read_text(encoding="utf-8"))
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.text)
+        self.resize(720, 640)
+
+
+def _layers_of(result: RunResult, layer: Any) -> list[LayerData]:
+    origin = origin_of(layer)
+    note = ResultNote(result.table, result.class_of, result.confidence, result.made_by, result.notes, result.label_map)
+    name = f"{layer.name}, {result.made_by.model_name}"
+    objects = objects_layer(origin, result.numbers, note, name=name)
+    if result.probabilities is None:
+        return [objects]
+    return [*probability_layers(origin, result.probabilities, result.table, name=name), objects]
+
+
+def _is_image(layer: Any) -> bool:
+    from napari.layers import Image
+
+    return isinstance(layer, Image) and RESULT not in layer.metadata
+
+
+def _modality(layer: Any) -> str | None:
+    try:
+        return origin_of(layer).image.metadata.modality
+    except Exception:  # noqa: BLE001 - a layer of another plugin has none
+        return None
+
+
+def _visible_box(viewer: Any, layer: Any) -> Box:
+    """The part of the layer inside the canvas along the two displayed axes, whole along the others."""
+    corners = np.asarray(layer.corner_pixels)
+    displayed = set(viewer.dims.displayed[-2:])
+    shape = origin_of(layer).shape
+    return tuple(
+        slice(int(max(0, corners[0, axis])), int(min(size, corners[1, axis] + 1)))
+        if axis in displayed
+        else slice(0, size)
+        for axis, size in enumerate(shape)
+    )
+
+
+def _spoken(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d} min" if minutes else f"{max(1, rest)} s"
+
+
+def _sentences(notes: tuple[str, ...]) -> str:
+    return "".join(f" {note[:1].upper()}{note[1:]}." for note in notes)

@@ -31,6 +31,20 @@ def write_png_pair(root: Path, case: str, *, shape=(20, 30), label_shape=None, l
     PillowImage.fromarray(values).save(root / "labels" / f"{case}.png")
 
 
+def write_dsb_layout(root: Path, *, kinds: tuple[str, ...]) -> None:
+    """`train/images/N.png`, `train/masks/N.tif` with objects 1 and 7, and `train/index.csv`, one entry a kind."""
+    for folder in ("images", "masks"):
+        (root / "train" / folder).mkdir(parents=True)
+    for number in range(len(kinds)):
+        objects = np.zeros((40, 48), dtype=np.uint16)
+        objects[4:10, 5:12], objects[20:30, 20 : 32 + number] = 1, 7
+        colours = np.repeat((objects > 0)[..., np.newaxis], 3, axis=2).astype(np.uint8) * 200
+        PillowImage.fromarray(colours).save(root / "train" / "images" / f"{number}.png")
+        tifffile.imwrite(root / "train" / "masks" / f"{number}.tif", objects)
+    rows = [f"{number},{kind}" for number, kind in enumerate(kinds)]
+    (root / "train" / "index.csv").write_text("\n".join(["id,kind", *rows, ""]))
+
+
 def write_nifti_case(root: Path, case: str, *, label_shift_mm: float = 0.0, largest_label: int = 1) -> None:
     """`CASE/flair.nii.gz` and `CASE/lesions.nii.gz`."""
     folder = root / case

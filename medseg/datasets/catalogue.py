@@ -11,7 +11,7 @@ from typing import Any
 
 from medseg.config import Config
 from medseg.config.options import parse_options
-from medseg.datasets import folder, isbi2012_em, phantom_cells, phantom_ct
+from medseg.datasets import dsb2018, folder, isbi2012_em, phantom_cells, phantom_ct
 from medseg.datasets.case import Dataset
 from medseg.datasets.generated import settings_digest
 from medseg.datasets.isbi2012_download import fetch_isbi2012
@@ -52,6 +52,15 @@ _TABLE: Mapping[str, DatasetDescription] = MappingProxyType(
     {
         description.name: description
         for description in (
+            DatasetDescription(
+                name=dsb2018.NAME,
+                summary="nuclei in microscopy of many kinds, each drawn as an object (Data Science Bowl 2018)",
+                citation=dsb2018.CITATION,
+                licence=dsb2018.LICENCE,
+                options=dsb2018.Dsb2018Options,
+                open=dsb2018.open_dsb2018,
+                folder="dsb2018",
+            ),
             DatasetDescription(
                 name=isbi2012_em.NAME,
                 summary="neuron membranes in electron micrographs, 30 slices of 512 x 512 of one volume",

@@ -200,18 +200,12 @@ def _cost(recipe: TrainingRecipe, run_dir: Path, setting: _Setting) -> Mapping[s
 
 
 def _constant_answers(base: TrainingRecipe, dataset: Dataset) -> list[ComparedRow]:
-    """What answering the background, or the commonest class, everywhere would score."""
+    """What answering one class everywhere would score: the background, and the class that scores best."""
     cases = {case.case_id: case for case in dataset.cases()}
     validation = [read_validation_case(cases[case_id]) for case_id in dataset.splits().validation]
-    counts = {
-        value: sum(int(np.count_nonzero(case.reference.array == value)) for case in validation)
-        for value in dataset.labels.values
-    }
-    commonest = max(counts, key=counts.__getitem__)
-    return [
-        _constant_answer(base, dataset, validation, value)
-        for value in dict.fromkeys((dataset.labels.values[0], commonest))
-    ]
+    background, *others = (_constant_answer(base, dataset, validation, value) for value in dataset.labels.values)
+    best = max(others, key=lambda row: np.nan_to_num(row.scores.get(base.training.monitor, 0.0)), default=background)
+    return list({row.name: row for row in (background, best)}.values())
 
 
 def _constant_answer(

@@ -3,13 +3,16 @@
 import csv
 import io
 import json
+import math
 
 import pytest
+import tifffile
 
 from medseg.errors import ConfigError, InputError, UnknownNameError
 from medseg.jobs.compare import compare
 from medseg.jobs.network_cost import NetworkCost, measure_apart
-from medseg.reports.network_comparison import ComparedRow, NetworkComparison
+from medseg.reports.network_comparison import ComparedRow, ComparedRun, NetworkComparison, _mean_curve
+from medseg.reports.run_log import RunLog
 
 RECIPE = """
 schema_version: 1
@@ -23,6 +26,12 @@ training: {steps: 2, steps_per_epoch: 2, batch_size: 2, schedule: {warmup_steps:
 compare:
   segnet: {model: {options: {width_factor: 0.0625}}, training: {batch_size: 1}}
   residual_unet: {model: {options: {width: 4, depth: 3}}}
+"""
+
+VARIANTS = """
+variants:
+  weighted: {loss: {name: cross_entropy, options: {class_weights: inverse_frequency}}}
+  other_net: {model: {name: residual_unet, options: {width: 4, depth: 3}}}
 """
 
 
@@ -56,11 +65,13 @@ def run(recipe, tmp_path, cheap_cost):
 def test_two_networks_give_one_table_with_a_constant_answer_below(run, tmp_path):
     result = run(models=("unet", "segnet"))
     rows = result.comparison.rows
-    # The cells cover less than half of the image, so that background is also the commonest class.
-    assert [row.name for row in rows] == ["unet", "segnet", "all background"]
+    assert [row.name for row in rows] == ["unet", "segnet", "all background", "all cell"]
     assert not result.comparison.failures
-    # Nothing of the only foreground class is found.
+    # Nothing of the only foreground class is found, or all of it and all else.
     assert rows[2].scores["mean_dice"] == 0
+    (mask,) = (tmp_path / "cells").glob("validation*/labels.tif")
+    share = float((tifffile.imread(mask) > 0).mean())
+    assert rows[3].scores["mean_dice"] == pytest.approx(2 * share / (1 + share))
     out = tmp_path / "out"
     for name in ("unet", "segnet"):
         assert (out / name / "best" / "medseg.json").is_file()
@@ -108,6 +119,54 @@ def test_losses_are_compared_with_the_recipes_own_network(run, tmp_path):
     assert not result.comparison.failures
 
 
+def test_variants_of_a_recipe_are_compared_where_nothing_is_chosen(run, recipe, tmp_path):
+    recipe.write_text(RECIPE + VARIANTS)
+    result = run()
+    rows = result.comparison.rows[:2]
+    assert [(row.name, row.model, row.loss) for row in rows] == [
+        ("weighted", "unet", "cross_entropy"),
+        ("other_net", "residual_unet", "dice_focal"),
+    ]
+    assert not result.comparison.failures
+    # One validation each makes no curve.
+    assert not list((tmp_path / "out").glob("*.svg"))
+
+
+def test_a_chosen_network_is_compared_without_the_variants(run, recipe):
+    recipe.write_text(RECIPE + VARIANTS)
+    assert [row.name for row in run(models=("unet",)).comparison.rows] == ["unet", "all background", "all cell"]
+
+
+def test_several_seeds_make_one_row_of_means_and_curves(run, tmp_path):
+    result = run(models=("unet", "segnet"), seeds=(3, 5), overrides=("training.steps=4", "loss.name=dice"))
+    out = tmp_path / "out"
+    first = result.comparison.rows[0]
+    assert [run.seed for run in first.runs] == [3, 5]
+    each = [
+        json.loads((out / f"unet-seed-{seed}" / "metrics.json").read_text())["summary"]["mean_iou"]["value"]
+        for seed in (3, 5)
+    ]
+    assert each[0] != each[1]
+    assert first.scores["mean_iou"] == pytest.approx((each[0] + each[1]) / 2)
+    assert f"{first.scores['mean_iou']:.3f} ({min(each):.3f} to {max(each):.3f})" in (out / "table.md").read_text()
+    assert result.comparison.budget["seed"] == "3, 5"
+    assert (out / "unet-seed-3" / "cost.json").exists()
+    # The same network costs the same with any seed.
+    assert not (out / "unet-seed-5" / "cost.json").exists()
+    svg = (out / "curve-mean_iou.svg").read_text()
+    assert "segnet" in svg
+    assert "var(" not in svg
+
+
+def test_lesions_found_and_missed_are_counted_while_training(run, recipe):
+    recipe.write_text(RECIPE + "evaluation: {task: lesions}\n")
+    result = run(models=("unet",))
+    assert not result.comparison.failures
+    assert result.comparison.headings[-2:] == ("lesions found", "true of those claimed")
+    # Where everything is background no lesion is found, and none is claimed.
+    assert result.comparison.table_rows[-2][-2:] == ("0.000", "–")
+
+
 def test_what_cannot_be_compared_is_refused_before_any_training(run, tmp_path):
     with pytest.raises(UnknownNameError, match="unknown model 'unett'"):
         run(models=("unett",))
@@ -115,6 +174,8 @@ def test_what_cannot_be_compared_is_refused_before_any_training(run, tmp_path):
         run(losses=("dise",))
     with pytest.raises(ConfigError, match="model 'unet_3d' is not for the 2 spatial axes"):
         run(models=("unet_3d",))
+    with pytest.raises(ConfigError, match="expected a section `variants`"):
+        run(variants=("all",))
     with pytest.raises(ConfigError, match="are named by --models"):
         run(overrides=("model.name=segnet",))
     assert not (tmp_path / "out").exists()
@@ -123,7 +184,8 @@ def test_what_cannot_be_compared_is_refused_before_any_training(run, tmp_path):
 def test_a_network_is_measured_in_a_process_of_its_own(recipe):
     from medseg.config import load_recipe
 
-    tiny = load_recipe(recipe, overrides=("model.options={width: 4, depth: 2}",))
+    weighted = "loss={name: cross_entropy, options: {class_weights: inverse_frequency}}"
+    tiny = load_recipe(recipe, overrides=("model.options={width: 4, depth: 2}", weighted))
     cost = measure_apart(tiny, in_channels=1, num_classes=2, device="cpu")
     # Two levels of two 3 x 3 convolutions without bias, each with a norm: 1 -> 4 -> 4 and 4 -> 8 -> 8.
     encoder = 9 * (1 * 4 + 4 * 4) + 2 * (4 + 4) + 9 * (4 * 8 + 8 * 8) + 2 * (8 + 8)
@@ -141,7 +203,7 @@ def test_all_leaves_out_what_has_another_number_of_axes(recipe):
     names, notes = _chosen_models(("all",), load_recipe(recipe))
     assert "unet_3d" not in names
     assert {"unet", "segnet", "deeplab_v2"} <= set(names)
-    assert notes == ("Left out, since they are not for 2 spatial axes: unet_3d.",)
+    assert notes == ("Left out, since they are not for classes on 2 spatial axes: mask_rcnn, unet_3d.",)
 
 
 def test_settings_of_one_network_reach_it_alone(recipe):
@@ -160,3 +222,21 @@ def test_undefined_numbers_are_dashes_and_empty_fields():
     assert found.table_rows == [("a", "–", "–", "–", "–", "–", "–", "0.500")]
     assert found.to_csv().splitlines()[1] == "a,,,,,,,,,0.5,"
     assert json.loads(found.to_json())["rows"][0]["scores"] == {"mean_dice": None, "v_rand": 0.5}
+
+
+def test_a_mean_over_seeds_leaves_out_where_a_score_is_undefined():
+    runs = tuple(ComparedRun(seed, {"lesion_precision": value}, RunLog({})) for seed, value in enumerate(DEFINED))
+    row = ComparedRow("a", runs=runs)
+    assert row.scores["lesion_precision"] == pytest.approx(0.3)
+    assert math.isnan(ComparedRow("b", runs=runs[:1]).scores["lesion_precision"])
+
+
+DEFINED = (float("nan"), 0.2, 0.4)
+
+
+def test_a_curve_is_the_mean_over_seeds_at_each_step():
+    logs = [{"step": [1.0, 2.0], "val/mean_dice": [0.2, 0.4]}, {"step": [1.0, 2.0], "val/mean_dice": [0.6, math.nan]}]
+    runs = tuple(ComparedRun(seed, {"mean_dice": 0.5}, RunLog(columns)) for seed, columns in enumerate(logs))
+    steps, values = _mean_curve(runs, "val/mean_dice")
+    assert steps == [1, 2]
+    assert values == pytest.approx([0.4, 0.4])

@@ -1,5 +1,6 @@
 """Small data sets on disk in the layouts that the readers expect."""
 
+import json
 from pathlib import Path
 
 import nibabel
@@ -29,6 +30,22 @@ def write_png_pair(root: Path, case: str, *, shape=(20, 30), label_shape=None, l
     PillowImage.fromarray(rng.integers(0, 255, shape, dtype=np.uint8)).save(root / "images" / f"{case}.png")
     values = rng.choice(np.array(labels, dtype=np.uint8), label_shape or shape)
     PillowImage.fromarray(values).save(root / "labels" / f"{case}.png")
+
+
+def write_coco_layout(root: Path) -> None:
+    """`images/{a,b,c}.png`, grey, and `annotations.json`: a cell by its polygon, another by run lengths, and dirt."""
+    (root / "images").mkdir(parents=True)
+    square = {"segmentation": [[2, 1, 6, 1, 6, 4, 2, 4]], "category_id": 1}
+    column = {"segmentation": {"size": [10, 12], "counts": [80, 10, 30]}, "category_id": 1}
+    dirt = {"segmentation": [[8, 5, 11, 5, 11, 9, 8, 9]], "category_id": 2}
+    images, annotations = [], []
+    for number, name in enumerate("abc", start=1):
+        PillowImage.fromarray(np.full((10, 12), 50 * number, dtype=np.uint8)).save(root / "images" / f"{name}.png")
+        images.append({"id": number, "file_name": f"{name}.png", "height": 10, "width": 12})
+        annotations += [{**one, "image_id": number} for one in (square, column, dirt)]
+    categories = [{"id": 1, "name": "cell"}, {"id": 2, "name": "dirt"}]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (root / "annotations.json").write_text(json.dumps(content))
 
 
 def write_dsb_layout(root: Path, *, kinds: tuple[str, ...]) -> None:

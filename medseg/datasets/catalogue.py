@@ -11,7 +11,7 @@ from typing import Any
 
 from medseg.config import Config
 from medseg.config.options import parse_options
-from medseg.datasets import dsb2018, folder, isbi2012_em, phantom_cells, phantom_ct
+from medseg.datasets import coco, dsb2018, folder, isbi2012_em, phantom_cells, phantom_ct
 from medseg.datasets.case import Dataset
 from medseg.datasets.generated import settings_digest
 from medseg.datasets.isbi2012_download import fetch_isbi2012
@@ -52,6 +52,14 @@ _TABLE: Mapping[str, DatasetDescription] = MappingProxyType(
     {
         description.name: description
         for description in (
+            DatasetDescription(
+                name=coco.NAME,
+                summary="your own pictures with objects in COCO's JSON (polygons or run lengths)",
+                citation="",
+                licence="as the owner of the data says",
+                options=coco.CocoOptions,
+                open=coco.open_coco,
+            ),
             DatasetDescription(
                 name=dsb2018.NAME,
                 summary="nuclei in microscopy of many kinds, each drawn as an object (Data Science Bowl 2018)",

@@ -10,7 +10,7 @@ import re
 
 import numpy as np
 import pytest
-from dataset_files import write_dsb_layout, write_isbi_layout, write_nifti_case, write_png_pair
+from dataset_files import write_coco_layout, write_dsb_layout, write_isbi_layout, write_nifti_case, write_png_pair
 
 from medseg.datasets import available_datasets, check_splits, open_dataset, read_case
 from medseg.images import LabelKind
@@ -27,6 +27,11 @@ _SMALL_CELLS = {"train_cases": 2, "validation_cases": 1, "test_cases": 1, "size"
 
 def _isbi(root):
     return "isbi2012_em", write_isbi_layout(root), {}
+
+
+def _coco(root):
+    write_coco_layout(root)
+    return "coco", root, {"label": "cell", "categories": ["cell"]}
 
 
 def _dsb2018(root):
@@ -61,7 +66,7 @@ def _ct_nifti(root):
 
 @pytest.fixture(
     scope="module",
-    params=[_isbi, _dsb2018, _folder_png, _folder_nifti, _cells, _ct_dicom, _ct_nifti],
+    params=[_isbi, _coco, _dsb2018, _folder_png, _folder_nifti, _cells, _ct_dicom, _ct_nifti],
     ids=lambda make: make.__name__,
 )
 def opened(request, tmp_path_factory):
@@ -70,7 +75,7 @@ def opened(request, tmp_path_factory):
 
 
 def test_every_data_set_of_the_catalogue_is_run_through_this_contract():
-    tested = {"dsb2018", "isbi2012_em", "folder", "phantom_cells", "phantom_ct"}
+    tested = {"coco", "dsb2018", "isbi2012_em", "folder", "phantom_cells", "phantom_ct"}
     assert tested == set(available_datasets())
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from medseg.io import read_label_map as read_label_map
     from medseg.io import write_image as write_image
     from medseg.io import write_label_map as write_label_map
-    from medseg.jobs import train as train
+    from medseg.jobs.train import train as train
     from medseg.losses import available_losses as available_losses
     from medseg.losses import build_loss as build_loss
     from medseg.metrics import available_metrics as available_metrics
@@ -61,7 +61,7 @@ _HOMES = {
     "available_metrics": "medseg.metrics",
     "load_model": "medseg.inference",
     "evaluate": "medseg.evaluation",
-    "train": "medseg.jobs",
+    "train": "medseg.jobs.train",
 }
 """Public name -> module that holds it."""
 

@@ -27,7 +27,7 @@ def train(
 
     Example: [bold]medseg train isbi2012_unet --data isbi2012/ --output runs/em[/bold]
     """
-    from medseg.jobs import train as train_job
+    from medseg.jobs.train import train as train_job
 
     run = train_job(
         recipe,

@@ -17,7 +17,7 @@ print("LOADED", *(name for name in ("torch", "monai", "lightning") if name in sy
 """
 
 
-def test_scoring_volumes_from_the_command_line_does_not_load_torch(tmp_path):
+def test_scoring_volumes_with_a_report_from_the_command_line_does_not_load_torch(tmp_path):
     mask = np.zeros((8, 16, 16), dtype=np.uint8)
     mask[2:5, 4:9, 4:9] = 1
     for role in ("truth", "ours"):
@@ -25,6 +25,7 @@ def test_scoring_volumes_from_the_command_line_does_not_load_torch(tmp_path):
         tifffile.imwrite(tmp_path / role / "a.tif", mask, photometric="minisblack", metadata={"axes": "ZYX"})
     words = ["evaluate", "--reference", tmp_path / "truth", "--prediction", tmp_path / "ours"]
     words += ["--output", tmp_path / "scores.json", "--csv", tmp_path / "scores.csv"]
+    words += ["--report", tmp_path / "scores.html", "--images", tmp_path / "truth"]
     outcome = subprocess.run(
         [sys.executable, "-c", SCRIPT, *map(str, words)],
         cwd=tmp_path,
@@ -35,4 +36,5 @@ def test_scoring_volumes_from_the_command_line_does_not_load_torch(tmp_path):
     )
     assert outcome.returncode == 0, outcome.stderr
     assert (tmp_path / "scores.csv").exists()
+    assert "data:image/" in (tmp_path / "scores.html").read_text(encoding="utf-8")
     assert outcome.stdout.splitlines()[-1].strip() == "LOADED"

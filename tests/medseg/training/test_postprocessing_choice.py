@@ -7,7 +7,7 @@ import pytest
 
 from medseg.config import FillHoles, LargestComponent, RemoveSmall
 from medseg.errors import InputError
-from medseg.jobs import train
+from medseg.jobs.train import train
 from medseg.training.postprocessing_choice import choose_postprocessing, default_candidates
 
 LARGEST = LargestComponent(classes=(1,))

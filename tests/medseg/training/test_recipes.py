@@ -6,7 +6,7 @@ import torch
 from medseg.config import load_recipe, recipe_profiles, recipe_variants
 from medseg.config.options import parse_options
 from medseg.datasets import available_datasets
-from medseg.jobs import find_recipe, shipped_recipes
+from medseg.jobs.train import find_recipe, shipped_recipes
 from medseg.losses import build_loss
 from medseg.models import build_model
 from medseg.transforms import build_augmentation, build_preparation

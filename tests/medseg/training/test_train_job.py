@@ -1,7 +1,7 @@
 import pytest
 
 from medseg.errors import ConfigError, InputError, UnknownNameError
-from medseg.jobs import default_profile, find_recipe, train
+from medseg.jobs.train import default_profile, find_recipe, train
 
 SMALL = (
     "data.options={size: 64, train_cases: 2, validation_cases: 1, test_cases: 0, mean_radius_voxel: 8}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from medseg.geometry import check_same_grid
 from medseg.geometry.diameters import slice_diameters
 from medseg.images import Image, Label, LabelKind, LabelMap, LabelTable
 from medseg.inference.objects import ObjectRow, measure_objects
-from medseg.io.dicom import AlgorithmIdentity, MeasuredObject, write_measurements, write_segmentation
+from medseg.io.dicom import AlgorithmIdentity, MeasuredObject, SegmentOrigin, write_measurements, write_segmentation
 
 
 def write_measurement_report(
@@ -43,25 +44,58 @@ def write_measurement_report(
         StorageError: a file cannot be written.
     """
     check_same_grid(source.grid, label_map.grid, names=("the series", "the mask"))
-    rows = measure_objects(label_map, image=source)
+    rows = measure_objects(label_map)
+    labels = [_label(row, label_map) for row in rows]
+    table = LabelTable((Label(0, "background", "#000000"), *labels))
+    objects = LabelMap(_numbers(label_map), label_map.affine, label_map.axes, table, metadata=label_map.metadata)
+    return write_object_report(objects, path, source=source, segmentation=segmentation, algorithm=algorithm)
+
+
+def write_object_report(
+    objects: LabelMap,
+    path: str | Path,
+    *,
+    source: Image,
+    segmentation: str | Path,
+    algorithm: AlgorithmIdentity | None = None,
+    origins: Mapping[int, SegmentOrigin] | None = None,
+    creator: str = "",
+) -> tuple[MeasuredObject, ...]:
+    """As `write_measurement_report`, of a map in which each object has a value and a label of its own.
+
+    Args:
+        objects: on the grid of `source`; labels that occur nowhere are left out.
+        path: report to write, ".dcm".
+        source: the image read from the DICOM series that was segmented.
+        segmentation: DICOM segmentation to write, ".dcm".
+        algorithm: the model; what the label map says of its model where absent.
+        origins: value -> who or what made the object, where it was not the model alone.
+        creator: name of the person who answers for the content.
+
+    Raises:
+        InputError: there are no objects, or `source` is not from DICOM.
+        GeometryError: the objects are on another grid than `source`.
+        RefusedImageError: the series lacks what DICOM objects must name.
+        StorageError: a file cannot be written.
+    """
+    check_same_grid(source.grid, objects.grid, names=("the series", "the mask"))
+    rows = {row.object_id: row for row in measure_objects(objects.replace(kind=LabelKind.INSTANCES), image=source)}
     if not rows:
         message = f"{path}: a measurement report holds at least one object, and the mask has none."
         raise InputError(message)
-    labels = [_label(row, label_map) for row in rows]
-    numbers = _numbers(label_map)
-    table = LabelTable((Label(0, "background", "#000000"), *labels))
-    objects = LabelMap(numbers, label_map.affine, label_map.axes, table, metadata=label_map.metadata)
-    made_by = algorithm or AlgorithmIdentity.of(label_map)
-    write_segmentation(objects, segmentation, source=source, algorithm=made_by)
+    labels = [label for label in objects.labels.foreground if label.value in rows]
+    objects = objects.replace(labels=LabelTable((Label(0, "background", "#000000"), *labels)))
+    made_by = algorithm or AlgorithmIdentity.of(objects)
+    write_segmentation(objects, segmentation, source=source, algorithm=made_by, origins=origins, creator=creator)
     measured = tuple(
         MeasuredObject(
             segment_number,
             label,
-            volume_mm3=row.volume_mm3,
-            longest_diameter_mm=_longest(row, objects),
-            mean_value=row.mean_intensity,
+            volume_mm3=rows[label.value].volume_mm3,
+            longest_diameter_mm=_longest(rows[label.value], objects),
+            mean_value=rows[label.value].mean_intensity,
         )
-        for segment_number, (row, label) in enumerate(zip(rows, labels, strict=True), start=1)
+        for segment_number, label in enumerate(labels, start=1)
     )
     write_measurements(measured, path, source=source, segmentation=segmentation, algorithm=made_by)
     return measured

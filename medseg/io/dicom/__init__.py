@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from medseg.io.dicom.measurements import write_measurements
     from medseg.io.dicom.rtstruct import write_rtstruct
     from medseg.io.dicom.rtstruct_reader import list_rois, read_rtstruct
+    from medseg.io.dicom.segment_origin import SegmentOrigin
     from medseg.io.dicom.segmentation import write_segmentation
     from medseg.io.dicom.segmentation_reader import read_segmentation
     from medseg.io.dicom.writer import write_series
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AlgorithmIdentity",
     "MeasuredObject",
+    "SegmentOrigin",
     "list_rois",
     "read_rtstruct",
     "read_segmentation",
@@ -34,6 +36,7 @@ __all__ = [
 _HOMES: Mapping[str, str] = {
     "AlgorithmIdentity": "algorithm",
     "MeasuredObject": "measured_object",
+    "SegmentOrigin": "segment_origin",
     "list_rois": "rtstruct_reader",
     "read_rtstruct": "rtstruct_reader",
     "read_segmentation": "segmentation_reader",

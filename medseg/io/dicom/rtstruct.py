@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from medseg.images import Image, Label, LabelKind, LabelMap
 from medseg.io.dicom.algorithm import AlgorithmIdentity
 from medseg.io.dicom.placement import placed_on
 from medseg.io.dicom.references import SourceSlices, reference_to, source_slices
+from medseg.io.dicom.segment_origin import SegmentOrigin
 from medseg.io.dicom.slice_header import SliceHeader
 from medseg.io.foreign_errors import translated_errors
 
@@ -42,7 +43,12 @@ _LONGEST_DECIMAL = 16
 
 
 def write_rtstruct(
-    label_map: LabelMap, path: str | Path, *, source: Image, algorithm: AlgorithmIdentity | None = None
+    label_map: LabelMap,
+    path: str | Path,
+    *,
+    source: Image,
+    algorithm: AlgorithmIdentity | None = None,
+    origins: Mapping[int, SegmentOrigin] | None = None,
 ) -> str:
     """The SOP Instance UID of the structure set written to `path`.
 
@@ -54,6 +60,7 @@ def write_rtstruct(
         path: file to write, ".dcm".
         source: the image read from the DICOM series that was segmented; its files' headers are read again.
         algorithm: the model; what the label map says of its model where absent.
+        origins: label value -> who or what made it, for regions that are not the model's alone.
 
     Raises:
         InputError: `source` is not from DICOM.
@@ -70,7 +77,9 @@ def write_rtstruct(
     remedy = "Save the result as NIfTI."
     with translated_errors(final, expected="a series that a structure set can be written for", remedy=remedy):
         dataset = _dataset(slices)
-        dataset.StructureSetROISequence = [_roi(label, slices, made_by) for label in labels]
+        dataset.StructureSetROISequence = [
+            _roi(label, slices, (origins or {}).get(label.value), made_by) for label in labels
+        ]
         dataset.ROIContourSequence = [_contours(label, values, slices) for label in labels]
         dataset.RTROIObservationsSequence = [_observation(label) for label in labels]
     with atomic_path(final) as temporary:
@@ -150,13 +159,17 @@ def _image_reference(one: SliceHeader) -> Dataset:
     return item
 
 
-def _roi(label: Label, source: SourceSlices, algorithm: AlgorithmIdentity | None) -> Dataset:
+def _roi(
+    label: Label, source: SourceSlices, origin: SegmentOrigin | None, algorithm: AlgorithmIdentity | None
+) -> Dataset:
+    if origin is not None:
+        algorithm = None if origin.algorithm_type == "MANUAL" else origin.algorithm
     item = Dataset()
     item.ROINumber = label.value
     item.ReferencedFrameOfReferenceUID = source.slices[0].frame_of_reference_uid
     item.ROIName = _text(label.name)
     # Empty means unknown here: "manual" would be a claim.
-    item.ROIGenerationAlgorithm = "AUTOMATIC" if algorithm else ""
+    item.ROIGenerationAlgorithm = origin.algorithm_type if origin else "AUTOMATIC" if algorithm else ""
     if algorithm:
         item.ROIGenerationDescription = _text(f"{algorithm.name} {algorithm.version}")
         if algorithm.weights_sha256:

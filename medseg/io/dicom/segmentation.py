@@ -20,6 +20,7 @@ from medseg.io.dicom.algorithm import AlgorithmIdentity
 from medseg.io.dicom.codes import codes_of, dicom_colour
 from medseg.io.dicom.placement import placed_on
 from medseg.io.dicom.references import SourceSlices, complete_references, source_slices
+from medseg.io.dicom.segment_origin import SegmentOrigin
 from medseg.io.foreign_errors import translated_errors
 
 SegmentationKind = Literal["binary", "fractional", "labelmap"]
@@ -28,16 +29,21 @@ _TYPES: Mapping[str, str] = {"binary": "BINARY", "fractional": "FRACTIONAL", "la
 _NOT_STATED = "not stated"
 _LONGEST_TEXT = 64
 """Characters in a DICOM long string (LO)."""
+_LONGEST_DESCRIPTION = 1024
+"""Characters in a DICOM short text (ST)."""
+_NO_CONCEPT = "The label had no coded concept: category and type are defaults"
 _MOST_SEGMENTS = 65535
 _LARGEST_FRACTION = 255
 
 
-def write_segmentation(
+def write_segmentation(  # noqa: PLR0913 - what a file of the standard says, each said once
     label_map: LabelMap,
     path: str | Path,
     *,
     source: Image,
     algorithm: AlgorithmIdentity | None = None,
+    origins: Mapping[int, SegmentOrigin] | None = None,
+    creator: str = "",
     kind: SegmentationKind = "binary",
     probabilities: Image | None = None,
     keep_empty_frames: bool = False,
@@ -54,6 +60,8 @@ def write_segmentation(
         path: file to write, ".dcm".
         source: the image read from the DICOM series that was segmented; its files' headers are read again.
         algorithm: the model; what the label map says of its model where absent.
+        origins: label value -> who or what made it, for segments that are not the model's alone.
+        creator: name of the person who answers for the content; empty where no person made it.
         kind: one bit a voxel and segment, 8 bits of probability, or a number a voxel (a SOP class of 2024 that many
             viewers do not know yet).
         probabilities: for "fractional": one channel a label, named or in the order of the table, in 0 to 1, on the grid
@@ -80,12 +88,15 @@ def write_segmentation(
         else _numbered(label_map, segments, numbers, slices, path=final)
     )
     made_by = algorithm or AlgorithmIdentity.of(label_map)
-    descriptions = [_description(label, number, made_by) for label, number in zip(segments, numbers, strict=True)]
+    default, stated = SegmentOrigin.of(made_by), origins or {}
+    origin_of = {number: stated.get(label.value, default) for label, number in zip(segments, numbers, strict=True)}
+    descriptions = [
+        _description(label, number, origin_of[number]) for label, number in zip(segments, numbers, strict=True)
+    ]
     with translated_errors(final, expected="a series that a segmentation can be written for", remedy="Save as NIfTI."):
         dataset = _dataset(pixels, descriptions, slices, kind=kind, keep_empty_frames=keep_empty_frames)
-        if made_by is None:
-            _leave_algorithm_open(dataset)
-        dataset.ContentCreatorName = ""  # must be there, and no person made it
+        _leave_algorithms_open(dataset, {number: origin.algorithm_type for number, origin in origin_of.items()})
+        dataset.ContentCreatorName = _text(creator) if creator else ""  # must be there
         complete_references(dataset, slices)
     with atomic_path(final) as temporary:
         dataset.save_as(temporary, enforce_file_format=True)
@@ -157,27 +168,34 @@ def _channels(label_map: LabelMap, probabilities: Image, segments: list[Label], 
     raise InputError(message)
 
 
-def _description(label: Label, number: int, algorithm: AlgorithmIdentity | None) -> hd.seg.SegmentDescription:
+def _description(label: Label, number: int, origin: SegmentOrigin) -> hd.seg.SegmentDescription:
     meaning = codes_of(label)
+    algorithm = None if origin.algorithm_type == "MANUAL" else origin.algorithm
     description = hd.seg.SegmentDescription(
         segment_number=number,
         segment_label=_text(label.name),
         segmented_property_category=meaning.category,
         segmented_property_type=meaning.type,
-        algorithm_type="MANUAL" if algorithm is None else "AUTOMATIC",
+        # highdicom takes the other types only with an algorithm; see `_leave_algorithms_open`
+        algorithm_type="MANUAL" if algorithm is None else origin.algorithm_type,
         algorithm_identification=None if algorithm is None else _identification(algorithm),
+        tracking_uid=generate_uid() if origin.tracking_id else None,
+        tracking_id=_text(origin.tracking_id) if origin.tracking_id else None,
         display_color=dicom_colour(label.colour),
     )
-    if not meaning.is_stated:
-        description.SegmentDescription = "The label had no coded concept: category and type are defaults"
+    sentences = [origin.description, "" if meaning.is_stated else _NO_CONCEPT]
+    if any(sentences):
+        description.SegmentDescription = ". ".join(filter(None, sentences))[:_LONGEST_DESCRIPTION]
     return description
 
 
-def _leave_algorithm_open(dataset: hd.seg.Segmentation) -> None:
-    """Nobody said what drew the segments: "manual" would be a claim, and the standard has no "unknown"."""
+def _leave_algorithms_open(dataset: hd.seg.Segmentation, types: Mapping[int, str]) -> None:
+    """Segments in which an algorithm had a part that nobody named."""
     for item in dataset.SegmentSequence:
-        item.SegmentAlgorithmType = "SEMIAUTOMATIC"
-        item.SegmentAlgorithmName = _NOT_STATED
+        wanted = types.get(item.SegmentNumber, item.SegmentAlgorithmType)
+        if wanted != item.SegmentAlgorithmType:
+            item.SegmentAlgorithmType = wanted
+            item.SegmentAlgorithmName = _NOT_STATED
 
 
 def _identification(algorithm: AlgorithmIdentity) -> hd.AlgorithmIdentificationSequence:

@@ -64,14 +64,15 @@ def _read_now(paths: Sequence[Path]) -> list[LayerData]:
     from medseg_napari.layers import image_layer
     from medseg_napari.opening.reading import opened
     from medseg_napari.opening.survey import survey
+    from medseg_napari.settings import shows_file_names
 
     layers: list[LayerData] = []
     for path in paths:
-        entries = survey([path])
+        entries = survey([path], with_file_names=shows_file_names())
         if len(entries) == 1 and not entries[0].problem:
             layers += opened(entries[0]).layers
         else:
-            layers += image_layer(read_image(path), name=path.name)
+            layers += image_layer(read_image(path), name=path.name if shows_file_names() else "Image")
     return layers
 
 

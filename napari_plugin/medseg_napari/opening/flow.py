@@ -17,6 +17,7 @@ from medseg_napari.layers.patient_view import watch
 from medseg_napari.layers.placement import ORIGIN
 from medseg_napari.opening.reading import Opened, opened
 from medseg_napari.opening.survey import Entry, survey
+from medseg_napari.settings import shows_file_names
 from medseg_napari.widgets.error_dialog import show_error
 from medseg_napari.widgets.series_chooser import SeriesChooser
 
@@ -44,7 +45,8 @@ class Opening(QObject):
 
     def start(self) -> Opening:
         """Begin; returns itself."""
-        self._run(lambda _progress, _cancelled: survey(self._paths), self._choose)
+        names = shows_file_names()  # asked here: napari's preferences belong to this thread
+        self._run(lambda _progress, _cancelled: survey(self._paths, with_file_names=names), self._choose)
         return self
 
     def _run(self, work: Callable[..., Any], then: Callable[[Any], None]) -> None:

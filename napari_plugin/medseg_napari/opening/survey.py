@@ -44,8 +44,12 @@ class Entry:
         return not self.problem or bool(self.overrule)
 
 
-def survey(paths: Sequence[Path]) -> list[Entry]:
+def survey(paths: Sequence[Path], *, with_file_names: bool = True) -> list[Entry]:
     """Everything at `paths` that could be opened, images first; only headers are read.
+
+    Args:
+        paths: files or folders.
+        with_file_names: whether titles may hold the names of files.
 
     Raises:
         InputError: there is nothing at a path, or nothing that could be an image or a mask.
@@ -53,7 +57,7 @@ def survey(paths: Sequence[Path]) -> list[Entry]:
     masks = [entry for path in paths for entry in _masks(path)]
     taken = {entry.path for entry in masks}
     descriptions = [one for path in paths if path not in taken for one in _described(path, has_masks=bool(masks))]
-    return [*_images(descriptions), *masks]
+    return [*_images(descriptions, with_file_names=with_file_names), *masks]
 
 
 def _described(path: Path, *, has_masks: bool) -> list[ImageDescription]:
@@ -63,19 +67,22 @@ def _described(path: Path, *, has_masks: bool) -> list[ImageDescription]:
     return found
 
 
-def _images(descriptions: Sequence[ImageDescription]) -> list[Entry]:
-    several = sum(one.format == "dicom" for one in descriptions) > 1
-    return [_entry(one, number=number if several else None) for number, one in enumerate(descriptions, start=1)]
+def _images(descriptions: Sequence[ImageDescription], *, with_file_names: bool) -> list[Entry]:
+    several = sum(one.format == "dicom" or not with_file_names for one in descriptions) > 1
+    return [
+        _entry(one, number=number if several else None, with_file_name=with_file_names)
+        for number, one in enumerate(descriptions, start=1)
+    ]
 
 
-def _entry(found: ImageDescription, *, number: int | None) -> Entry:
+def _entry(found: ImageDescription, *, number: int | None, with_file_name: bool) -> Entry:
     is_open = found.verdict == OK
     refusals = [one for one in found.verdicts if one.outcome is Outcome.REFUSE]
     may_be_allowed = bool(refusals) and all(one.may_be_allowed for one in refusals)
     return Entry(
         path=found.path,
         kind=ObjectKind.IMAGES,
-        title=_title(found, number=number),
+        title=_title(found, number=number, with_file_name=with_file_name),
         detail=_detail(found),
         problem="" if is_open else _problem(found, refusals),
         overrule=frozenset(one.code for one in refusals) if may_be_allowed else frozenset(),
@@ -84,9 +91,11 @@ def _entry(found: ImageDescription, *, number: int | None) -> Entry:
     )
 
 
-def _title(found: ImageDescription, *, number: int | None) -> str:
+def _title(found: ImageDescription, *, number: int | None, with_file_name: bool) -> str:
     if found.format != "dicom":
-        return found.path.name.split(".")[0]
+        if with_file_name:
+            return found.path.name.split(".")[0]
+        return "Image" if number is None else f"Image {number}"
     parts = [found.modality or "DICOM"]
     if number is not None:
         parts.append(f"series {number}")

@@ -34,11 +34,11 @@ from medseg_napari.layers.results import RESULT, ResultNote, objects_layer, prob
 from medseg_napari.segmenting.fit import Fit, fit_of
 from medseg_napari.segmenting.models import ModelChoice, model_choices
 from medseg_napari.segmenting.run import Box, RunRequest, RunResult, run
+from medseg_napari.settings import DEVICES, device_word, model_folders
 from medseg_napari.widgets.error_dialog import show_error
 
 _NOTICE = "Research use only; not a medical device."
 _EMPTY = "Open an image to begin."
-_DEVICES = {"fastest": "auto", "CPU": "cpu", "GPU": "cuda", "Apple GPU": "mps"}
 
 
 class SegmentWidget(QWidget):
@@ -53,7 +53,7 @@ class SegmentWidget(QWidget):
         self._job: Job | None = None
         self._checking: Job | None = None
         self._was_chosen = False
-        self.folders: list[Path] = []
+        self.folders: list[Path] = model_folders()
         """Further packages and runs to offer, beside the installed models."""
         self._build()
         self._connect()
@@ -63,7 +63,7 @@ class SegmentWidget(QWidget):
     def _build(self) -> None:
         self.image, self.model = QComboBox(), QComboBox()
         self.card = QToolButton()
-        self.card.setText("ⓘ")
+        self.card.setText("i")
         self.card.setToolTip("What the model was trained on, how well it does, and its limits")
         self.add_model = QToolButton()
         self.add_model.setText("+")
@@ -107,7 +107,8 @@ class SegmentWidget(QWidget):
 
     def _more(self) -> QGroupBox:
         self.device = QComboBox()
-        self.device.addItems(list(_DEVICES))
+        self.device.addItems(list(DEVICES))
+        self.device.setCurrentText(device_word())
         self.probabilities = QCheckBox("also show how sure the model is")
         box = QGroupBox("More")
         form = QFormLayout(box)
@@ -232,7 +233,7 @@ class SegmentWidget(QWidget):
             choice.folder,
             origin_of(layer),
             box=_visible_box(self._viewer, layer) if self.in_view.isChecked() else None,
-            device=_DEVICES[self.device.currentText()],
+            device=DEVICES[self.device.currentText()],
             with_probabilities=self.probabilities.isChecked(),
         )
         self._job = Job(partial(run, request))

@@ -38,18 +38,18 @@ def model_choices(folders: Iterable[Path] = ()) -> list[ModelChoice]:
     from medseg.errors import MedsegError
     from medseg.inference import find_model, installed_models
 
-    places = [(path, "came with medseg") for path in installed_models().values()]
+    places = dict.fromkeys(installed_models().values(), "")
     for folder in folders:
         try:
-            places.append((find_model(folder), folder.name))
+            places.setdefault(find_model(folder), folder.name)
         except MedsegError:
             continue
-    return [_choice(path, where) for path, where in dict(places).items()]
+    return [_choice(path, where) for path, where in places.items()]
 
 
 def _choice(folder: Path, where: str) -> ModelChoice:
     from medseg.inference import read_manifest
 
     manifest = read_manifest(folder)
-    title = f"{manifest.name} ({where})" if where != manifest.name else manifest.name
+    title = f"{manifest.name} ({where})" if where not in {"", manifest.name} else manifest.name
     return ModelChoice(title, folder, manifest.description, manifest.input.modality, manifest.architecture.spatial_dims)

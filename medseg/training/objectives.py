@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,8 +38,8 @@ class Objective(nn.Module, ABC):
     part_names: tuple[str, ...] = ()
 
     @abstractmethod
-    def forward(self, network: nn.Module, batch: Mapping[str, Tensor]) -> ObjectiveValue:
-        """The loss of the batch."""
+    def forward(self, network: Any, batch: Mapping[str, Tensor]) -> ObjectiveValue:
+        """The loss of the batch; each objective takes its own kind of network."""
 
 
 class ClassObjective(Objective):

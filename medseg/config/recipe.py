@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from medseg.config.base import Config, parse_config, parse_yaml, read_yaml
 from medseg.config.postprocessing import PostprocessingStep
@@ -42,6 +43,16 @@ class ModelConfig(Config):
     pretrained: Path | None = None
     """File of ImageNet weights as torchvision publishes them, .pth or .safetensors, that the trunk starts from
     (`medseg.models.load_pretrained`). Absent: weights drawn by the seed."""
+    start_from: Path | None = None
+    """Model package, run folder or name of an installed model that the whole network starts from: fine-tuning. The
+    classes, channels and architecture must be the package's."""
+
+    @model_validator(mode="after")
+    def _starts_from_one(self) -> ModelConfig:
+        if self.pretrained is not None and self.start_from is not None:
+            message = "pretrained and start_from both say where the weights come from: give one of them"
+            raise ValueError(message)
+        return self
 
 
 class LossConfig(Config):
@@ -176,6 +187,7 @@ def load_recipe(
     overrides: tuple[str, ...] = (),
     compared_model: str | None = None,
     variant: str | None = None,
+    settings_of: Callable[[Path], Mapping[str, Any]] | None = None,
 ) -> TrainingRecipe:
     """Return the recipe that a YAML file holds, with one of its profiles and single settings laid over it.
 
@@ -193,6 +205,7 @@ def load_recipe(
         compared_model: network to take instead of the recipe's own, with its settings of `compare`.
         variant: one of the file's variants, laid over all but the overrides.
         overrides: `key.path=value` each, the value as YAML; of one path given twice the last counts.
+        settings_of: settings of the model that `model.start_from` names, which all others are laid over.
 
     Raises:
         ConfigError: the file, the profile, the variant, a key or a value is wrong; the message names its path.
@@ -208,7 +221,11 @@ def load_recipe(
     laid_over: dict[str, Any] = {}
     for override in overrides:
         laid_over = _merged(laid_over, _parse_override(override))
-    return parse_config(TrainingRecipe, _merged(settings, laid_over), source=str(path))
+    settings = _merged(settings, laid_over)
+    start = _start_of(settings)
+    if start is not None and settings_of is not None:
+        settings = _merged(dict(settings_of(start)), settings)
+    return parse_config(TrainingRecipe, settings, source=str(path))
 
 
 def recipe_profiles(path: Path) -> tuple[str, ...]:
@@ -232,6 +249,12 @@ def recipe_variants(path: Path, *, profile: str | None = None) -> tuple[str, ...
             message = f"{path}: variants: a name has letters, digits, - and _ only, got {name!r}."
             raise ConfigError(message)
     return names
+
+
+def _start_of(settings: Mapping[str, Any]) -> Path | None:
+    model = settings.get("model")
+    start = model.get("start_from") if isinstance(model, Mapping) else None
+    return Path(start) if isinstance(start, str) else None
 
 
 def _with_profile(path: Path, profile: str | None) -> dict[str, Any]:

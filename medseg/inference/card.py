@@ -91,6 +91,8 @@ def _training(manifest: PackageManifest) -> list[str]:
         lines.append(f"- Recipe SHA-256: `{record.recipe_sha256}`.")
     if record.pretrained_sha256:
         lines.append(f"- Started from published weights, SHA-256 `{record.pretrained_sha256}`.")
+    if record.parent_sha256:
+        lines.append(f"- Fine-tuned: started from the model {record.parent_name}, SHA-256 `{record.parent_sha256}`.")
     return lines
 
 

@@ -86,7 +86,11 @@ class TrainingRecord(Config):
     case_ids: tuple[str, ...] = ()
     recipe_sha256: Sha256 = ""
     pretrained_sha256: Sha256 = ""
-    """Of the file of published weights that the training started from; empty where it started from drawn ones."""
+    """Of the file of published weights that the training started from; empty where there was none."""
+    parent_name: str = ""
+    """Of the model package that the training started from (fine-tuning); empty where there was none."""
+    parent_sha256: Sha256 = ""
+    """Of that package's weights."""
     seed: NonNegativeInt = 0
     steps: NonNegativeInt = 0
     """Optimiser steps after which the weights were taken."""

@@ -13,6 +13,7 @@ from medseg.reports import write_run_report
 from medseg.reports.overlays import write_overlay
 from medseg.training.fit import fit
 from medseg.training.run_folder import next_run_folder
+from medseg.training.starting_weights import package_settings
 
 _PACKAGE = Path(__file__).parents[1]
 _RECIPE_FOLDERS = (_PACKAGE / "recipes", _PACKAGE.parent / "workflows" / "recipes")
@@ -113,4 +114,4 @@ def _load(
         return recipe
     path = find_recipe(recipe)
     chosen = profile if profile is not None else default_profile(path, device=device)
-    return load_recipe(path, profile=chosen, overrides=overrides)
+    return load_recipe(path, profile=chosen, overrides=overrides, settings_of=package_settings)

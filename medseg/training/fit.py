@@ -25,12 +25,13 @@ from medseg.training.interruption import stop_requests
 from medseg.training.lightning_loop import run_steps
 from medseg.training.logs import RunLog
 from medseg.training.packaging import describe_model, finish_run
+from medseg.training.parent_scores import score_parent
 from medseg.training.previews import Previews, WriteOverlay
 from medseg.training.progress import Reporter, choose_reporter
 from medseg.training.run import Environment, Run
 from medseg.training.run_data import RunData, choose_splits, open_run_dataset, read_run_data
 from medseg.training.run_folder import RunFolder, write_json
-from medseg.training.starting_weights import start_from_published
+from medseg.training.starting_weights import Parent, find_parent, start_network
 from medseg.training.tasks import Learner, training_task
 from medseg.training.validation import Validation
 
@@ -108,6 +109,7 @@ class _Parts:
     learner: Learner
     data: RunData
     manifest: PackageManifest
+    parent: Parent | None
 
 
 def _train(start: _Start, parts: _Parts, *, write_preview: WriteOverlay | None) -> None:
@@ -123,6 +125,8 @@ def _train(start: _Start, parts: _Parts, *, write_preview: WriteOverlay | None) 
     )
     check_monitor(recipe.training, score_keys=validation.score_keys)
     _write_description(folder, recipe, parts, start.environment)
+    if parts.parent is not None:
+        score_parent(parts.parent, folder=folder, validation=validation, device=start.device, say=start.reporter.say)
     learner = parts.learner
     names = learner.objective.part_names
     with RunLog(folder, score_keys=validation.score_keys, part_names=names, after_step=_step_of(checkpoint)) as log:
@@ -147,6 +151,7 @@ def _train(start: _Start, parts: _Parts, *, write_preview: WriteOverlay | None) 
 
 def _parts(recipe: TrainingRecipe, *, data_dir: Path | None, folder: RunFolder, reporter: Reporter) -> _Parts:
     dataset = open_run_dataset(recipe, data_dir=data_dir)
+    parent = find_parent(recipe, dataset=dataset)
     task = training_task(recipe, dataset=dataset)
     splits = choose_splits(dataset, folder)
     data = read_run_data(recipe, dataset=dataset, splits=splits, reporter=reporter, objects=task.objects)
@@ -154,8 +159,8 @@ def _parts(recipe: TrainingRecipe, *, data_dir: Path | None, folder: RunFolder, 
     manifest = describe_model(
         recipe, dataset=dataset, splits=splits, fingerprint=data.fingerprint, model_options=learner.options
     )
-    manifest = start_from_published(learner.network, recipe=recipe, manifest=manifest)
-    return _Parts(learner, data, manifest)
+    manifest = start_network(learner.network, recipe=recipe, manifest=manifest, parent=parent)
+    return _Parts(learner, data, manifest, parent)
 
 
 def _previews(recipe: TrainingRecipe, folder: RunFolder, data: RunData, write: WriteOverlay | None) -> Previews:

@@ -41,6 +41,7 @@ class RunFolder:
         self.best = root / "checkpoints" / "best.ckpt"
         self.package = root / "best"
         self.metrics = root / "metrics.json"
+        self.parent_metrics = root / "parent_metrics.json"
         self.previews = root / "previews"
         self.validation = root / "validation"
 

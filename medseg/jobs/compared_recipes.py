@@ -61,10 +61,10 @@ def compared_recipes(
     models, notes = _chosen_models(choice.models, base)
     variants = _chosen_variants(path, choice, profile=profile)
     losses = list(dict.fromkeys(choice.losses))
-    for loss in losses:
-        look_up(available_losses(), loss, kind="loss")
+    for name in losses:
+        look_up(available_losses(), name, kind="loss")
     found = []
-    for model, variant, loss in product(models or [None], variants or [None], losses or [None]):
+    for model, variant, loss in product(*map(_or_own, (models, variants, losses))):
         settings = overrides if loss is None else (*overrides, f"loss.name={loss}")
         # A variant may name a network of its own; the recipe's then is none to insist on.
         compared = base.model.name if model is None and variant is None else model
@@ -72,6 +72,11 @@ def compared_recipes(
         parts = (compared, variant, loss if len(losses) > 1 else None)
         found.append(ComparedRecipe("-".join(part for part in parts if part is not None), recipe))
     return found, notes
+
+
+def _or_own(names: list[str]) -> Sequence[str | None]:
+    """The names that are chosen, or None for the recipe's own."""
+    return names or [None]
 
 
 def _check_overrides(overrides: tuple[str, ...]) -> None:

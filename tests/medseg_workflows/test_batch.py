@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,14 @@ def _write_cells(folder: Path, names: list[str]) -> None:
         medseg.write_image(medseg.Image(array, affine, "CYX"), folder / name)
 
 
-def _plan(folder: Path, output: Path, **changes) -> BatchPlan:
-    return BatchPlan(inputs=folder, model=MODEL, output=output, cluster=ClusterPlan(workers=2), **changes)
+@pytest.fixture
+def plan(folder: Path, cluster_plan: ClusterPlan) -> Callable[..., BatchPlan]:
+    """Function (output) -> the batch of `folder`."""
+
+    def make(output: Path, **changes) -> BatchPlan:
+        return BatchPlan(**{"inputs": folder, "model": MODEL, "output": output, "cluster": cluster_plan, **changes})
+
+    return make
 
 
 def _results(output: Path) -> dict[str, bytes]:
@@ -53,11 +60,11 @@ def folder(tmp_path: Path) -> Path:
     return inputs
 
 
-def test_broken_images_are_named_and_the_others_done(folder, tmp_path):
+def test_broken_images_are_named_and_the_others_done(folder, plan, tmp_path):
     whole = (folder / "cell_0.png").read_bytes()
     (folder / "broken_a.png").write_bytes(whole[: len(whole) // 2])
     (folder / "broken_b.png").write_bytes(b"not a picture")
-    summary = run_batch(_plan(folder, tmp_path / "out"))
+    summary = run_batch(plan(tmp_path / "out"))
     assert [record.case_id for record in summary.failed] == ["broken_a", "broken_b"]
     assert all("broken_" in record.cause for record in summary.failed)
     assert sorted(path.name for path in (tmp_path / "out").glob("cell_*/mask.png")) == ["mask.png"] * 6
@@ -65,12 +72,12 @@ def test_broken_images_are_named_and_the_others_done(folder, tmp_path):
     assert "broken_a" in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_a_batch_killed_in_the_middle_and_resumed_is_the_same_as_an_unbroken_one(folder, tmp_path):
+def test_a_batch_killed_in_the_middle_and_resumed_is_the_same_as_an_unbroken_one(folder, plan, tmp_path):
     _write_cells(folder, [f"more_{number:02d}.png" for number in range(18)])
     command = [PROGRAM, "batch", folder, "--model", MODEL, "--output", tmp_path / "killed", "--workers", "2"]
     running = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
     ledger = tmp_path / "killed" / "ledger.jsonl"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (ledger.exists() and ledger.read_text().count("\n") >= 3) and time.monotonic() < deadline:
         assert running.poll() is None, "the batch ended before it could be killed"
         time.sleep(0.02)
@@ -82,52 +89,43 @@ def test_a_batch_killed_in_the_middle_and_resumed_is_the_same_as_an_unbroken_one
     for case in (tmp_path / "killed").iterdir():
         if case.is_dir() and case.name not in done_before:
             (case / ".0a1b2c3d.part.mask.png").write_bytes(b"half")
-    summary = run_batch(_plan(folder, tmp_path / "killed", resume=True))
-    run_batch(_plan(folder, tmp_path / "unbroken"))
+    summary = run_batch(plan(tmp_path / "killed", resume=True))
+    run_batch(plan(tmp_path / "unbroken"))
     assert summary.kept == len(done_before)
     assert [record["case_id"] for record in _ledger(tmp_path / "killed")].count(next(iter(done_before))) == 1
     assert len(_ledger(tmp_path / "killed")) == 24
     assert _results(tmp_path / "killed") == _results(tmp_path / "unbroken")
 
 
-def test_resuming_redoes_a_case_whose_mask_was_changed_and_no_other(folder, tmp_path):
-    run_batch(_plan(folder, tmp_path / "out"))
+def test_resuming_redoes_a_case_whose_mask_was_changed_and_no_other(plan, tmp_path):
+    run_batch(plan(tmp_path / "out"))
     expected = _results(tmp_path / "out")
     (tmp_path / "out" / "cell_3" / "mask.png").write_bytes(b"damaged")
-    summary = run_batch(_plan(folder, tmp_path / "out", resume=True))
+    summary = run_batch(plan(tmp_path / "out", resume=True))
     assert summary.kept == 5
     assert _results(tmp_path / "out") == expected
 
 
-def test_resuming_redoes_a_case_whose_image_was_changed(folder, tmp_path):
-    run_batch(_plan(folder, tmp_path / "out"))
+def test_resuming_redoes_a_case_whose_image_was_changed(folder, plan, tmp_path):
+    run_batch(plan(tmp_path / "out"))
     _write_cells(folder, ["cell_9.png"])
     (folder / "cell_9.png").replace(folder / "cell_2.png")
-    assert run_batch(_plan(folder, tmp_path / "out", resume=True)).kept == 5
+    assert run_batch(plan(tmp_path / "out", resume=True)).kept == 5
 
 
-def test_an_earlier_batch_is_never_overwritten(folder, tmp_path):
+def test_an_earlier_batch_is_never_overwritten(plan, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "ledger.jsonl").touch()
     with pytest.raises(InputError, match=r"holds an earlier batch. Go on with --resume"):
-        run_batch(_plan(folder, tmp_path / "out"))
+        run_batch(plan(tmp_path / "out"))
 
 
-def test_results_inside_the_inputs_are_refused(folder):
+def test_results_inside_the_inputs_are_refused(folder, plan):
     with pytest.raises(InputError, match=r"lies inside .* so masks would become inputs"):
-        run_batch(_plan(folder, folder / "masks"))
+        run_batch(plan(folder / "masks"))
 
 
-def test_a_scheduler_that_does_not_answer_is_one_clear_line(folder, tmp_path, monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_one_clear_line(plan, tmp_path, monkeypatch):
     monkeypatch.setattr("medseg_workflows.cluster.SECONDS_TO_CONNECT", 1)
-    plan = BatchPlan(folder, MODEL, tmp_path / "out", cluster=ClusterPlan(scheduler="tcp://127.0.0.1:9"))
     with pytest.raises(InputError, match=r"no Dask scheduler answers there"):
-        run_batch(plan)
-
-
-def test_a_running_scheduler_is_used(folder, tmp_path):
-    from distributed import LocalCluster
-
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0") as cluster:
-        plan = BatchPlan(folder, MODEL, tmp_path / "out", cluster=ClusterPlan(scheduler=cluster.scheduler_address))
-        assert run_batch(plan).failed == ()
+        run_batch(plan(tmp_path / "out", cluster=ClusterPlan(scheduler="tcp://127.0.0.1:9")))

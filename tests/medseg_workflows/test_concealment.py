@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from medseg_workflows.cluster import ClusterPlan
 from medseg_workflows.concealment import key_of, write_case_list
 from medseg_workflows.run import BatchPlan, run_batch
 from PIL import Image as PillowImage
@@ -21,13 +20,13 @@ def _picture(path: Path) -> Path:
     return path
 
 
-def test_no_result_names_the_patients_folder_or_file(tmp_path):
+def test_no_result_names_the_patients_folder_or_file(cluster_plan, tmp_path):
     inputs = tmp_path / "in"
     _picture(inputs / "Smith_John" / "Smith_eye.png")
     broken = inputs / "Smith_John" / "Smith_broken.png"
     broken.write_bytes(b"not a picture")
     output = tmp_path / "out"
-    plan = BatchPlan(inputs=inputs, model="em-membranes", output=output, key=KEY, cluster=ClusterPlan(workers=1))
+    plan = BatchPlan(inputs=inputs, model="em-membranes", output=output, key=KEY, cluster=cluster_plan)
     summary = run_batch(plan)
     assert len(summary.failed) == 1
     assert "expected a PNG" in summary.failed[0].cause

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
 from medseg.errors import InputError
@@ -48,26 +50,41 @@ def connect(plan: ClusterPlan) -> Iterator[Client]:
         return
     import dask
 
-    # A case that kills its process (out of memory, a codec that crashes) is tried once more and then given up: the
-    # others must not wait for it.
-    settings = {"distributed.scheduler.allowed-failures": 1, "distributed.worker.daemon": False}
-    with (
-        tempfile.TemporaryDirectory(prefix="medseg-batch-") as scratch,
-        dask.config.set(settings),
-        distributed.LocalCluster(
-            n_workers=plan.workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            local_directory=scratch,
-            memory_limit=0,
-            silence_logs=logging.ERROR,
-            env={"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // plan.workers))},
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
+    # Dask itself tries no case again whose worker died: `run_each` does, alone.
+    settings = {"distributed.scheduler.allowed-failures": 0, "distributed.worker.daemon": False}
+    with tempfile.TemporaryDirectory(prefix="medseg-batch-") as scratch, dask.config.set(settings):
+        with _not_for_ctrl_c():
+            cluster = distributed.LocalCluster(
+                n_workers=plan.workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                local_directory=scratch,
+                memory_limit=0,
+                silence_logs=logging.CRITICAL,
+                env={"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // plan.workers))},
+            )
+        with cluster, distributed.Client(cluster) as client:
+            yield client
+
+
+@contextmanager
+def _not_for_ctrl_c() -> Iterator[None]:
+    """Keep Ctrl-C from the processes that the threads of this block start, now or later.
+
+    A terminal sends it to every process of a command. Only the command itself is to act on it: it ends the workers,
+    which would each print a traceback otherwise. A thread, and the processes that it starts, inherit what is blocked.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # which takes the block away from the thread that starts it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

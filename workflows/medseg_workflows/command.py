@@ -31,6 +31,10 @@ def batch(
     key_file: Annotated[
         Path | None, typer.Option(help="Secret key for --deidentify; made where the file does not exist yet.")
     ] = None,
+    max_read_seconds: Annotated[
+        float | None,
+        typer.Option(min=1.0, help="Give up an image whose reading takes longer (else 300), and go on with the next."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Keep what is done and unchanged; do the rest.")] = False,
 ) -> None:
     """Segment a whole folder, overnight if need be; one bad case never stops the others.
@@ -44,6 +48,7 @@ def batch(
 
     Example: [bold]medseg batch scans/ --model em-membranes --output masks/ --workers 2[/bold]
     """
+    from medseg.io.isolated import DEFAULT_SECONDS
     from medseg_workflows.cluster import ClusterPlan
     from medseg_workflows.concealment import key_of, write_case_list
     from medseg_workflows.run import BatchPlan, run_batch
@@ -60,6 +65,7 @@ def batch(
         resume=resume,
         allow=tuple(allow or ()),
         key=key,
+        max_read_seconds=DEFAULT_SECONDS if max_read_seconds is None else max_read_seconds,
         cluster=ClusterPlan(workers=workers, scheduler=scheduler),
     )
     summary = run_batch(plan)

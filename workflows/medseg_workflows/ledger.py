@@ -27,6 +27,7 @@ class CaseRecord:
         objects: number of objects found.
         seconds: time of reading, predicting and writing.
         notes: what the person who uses the mask should know.
+        fallbacks: what was done for want of memory, in order; also among the notes.
     """
 
     case_id: str
@@ -38,6 +39,7 @@ class CaseRecord:
     objects: int = 0
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    fallbacks: tuple[str, ...] = ()
 
 
 def append_record(path: Path, record: CaseRecord) -> None:
@@ -73,7 +75,8 @@ def read_records(path: Path) -> dict[str, CaseRecord]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             content = json.loads(line)
-            record = CaseRecord(**{**content, "notes": tuple(content["notes"])})
+            lists = {"notes": tuple(content["notes"]), "fallbacks": tuple(content.get("fallbacks", ()))}
+            record = CaseRecord(**{**content, **lists})
         except (json.JSONDecodeError, TypeError, KeyError):
             continue
         records[record.case_id] = record

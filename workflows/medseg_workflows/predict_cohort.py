@@ -69,6 +69,7 @@ def predict_case(job: CaseJob, settings: PredictionSettings, output: Path) -> Ca
         objects=len(prediction.objects),
         seconds=_since(started),
         notes=tuple(job.shown(note) for note in prediction.label_map.metadata.notes),
+        fallbacks=prediction.fallbacks,
     )
 
 
@@ -125,6 +126,7 @@ def _case_json(job: CaseJob, image: Image, prediction: Prediction, settings: Pre
         "modality": image.metadata.modality,
         "labels": [asdict(label) for label in prediction.label_map.labels],
         "objects": len(prediction.objects),
+        "fallbacks": list(prediction.fallbacks),
         "notes": [job.shown(note) for note in prediction.label_map.metadata.notes],
         "notice": manifest.notice,
     }

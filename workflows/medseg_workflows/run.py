@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from medseg.errors import InputError
-from medseg.files import check_writable, write_text_atomically
+from medseg.files import check_writable, remove_leftovers, write_text_atomically
+from medseg.folder_lock import one_run_at_a_time
 from medseg.io import links_out_of
 from medseg.io.budget import current_budget
 from medseg.io.isolated import DEFAULT_SECONDS, ReadingLimits
@@ -24,9 +24,7 @@ from medseg_workflows.cluster import ClusterPlan, connect
 from medseg_workflows.ledger import DONE, FAILED, CaseRecord, append_record, read_records
 from medseg_workflows.manifest import CaseJob, find_cases
 from medseg_workflows.predict_cohort import PredictionSettings, file_hashes, predict_case
-
-if TYPE_CHECKING:
-    from distributed import Client, Future
+from medseg_workflows.schedule import is_worker_death, run_each
 
 
 @dataclass(frozen=True)
@@ -88,26 +86,39 @@ def run_batch(plan: BatchPlan) -> BatchSummary:
     """Do all cases of the plan and write ledger.jsonl, summary.csv and report.html beside them.
 
     Raises:
-        InputError: no images, an unknown mask format, or an output folder of another batch without `resume`.
+        InputError: no images, an unknown mask format, an output folder of another batch without `resume`, or one that
+            another run writes to.
         ModelPackageError: the model cannot be loaded.
         StorageError: the output folder or the ledger cannot be written.
     """
     _check(plan)
     jobs = find_cases(plan.inputs, allow=plan.allow, key=plan.key)
     for link in links_out_of(plan.inputs):
-        print(f"note: {printable(link.sentence)}", file=sys.stderr, flush=True)  # noqa: T201
+        _note(link.sentence)
     settings = _settings(plan)
     check_writable(plan.output)
+    with one_run_at_a_time(plan.output, say=_note):
+        _check(plan)  # once more, now that nobody else can write there
+        return _run(plan, jobs, settings)
+
+
+def _run(plan: BatchPlan, jobs: Sequence[CaseJob], settings: PredictionSettings) -> BatchSummary:
     ledger = plan.output / "ledger.jsonl"
     earlier = read_records(ledger)
     records = {job.case_id: earlier[job.case_id] for job in jobs if _is_kept(job, earlier, settings, plan.output)}
     kept = len(records)
     rest = [job for job in jobs if job.case_id not in records]
     started = time.monotonic()
-    for count, record in enumerate(_do_cases(rest, settings, plan), start=1):
-        append_record(ledger, record)
-        records[record.case_id] = record
-        _say(record, count, len(rest), started)
+    try:
+        with closing(_do_cases(rest, settings, plan)) as finished:
+            for count, record in enumerate(finished, start=1):
+                append_record(ledger, record)
+                records[record.case_id] = record
+                _say(record, count, len(rest), started)
+    except (KeyboardInterrupt, SystemExit):
+        _drop_unfinished([job for job in rest if job.case_id not in records], plan)
+        _note(f"{len(records)} of {len(jobs)} cases are done; go on with --resume.")
+        raise
     summary = BatchSummary(tuple(records[job.case_id] for job in jobs), kept)
     write_text_atomically(plan.output / "summary.csv", _summary_csv(summary))
     write_batch_report(summary.records, plan.output, model=settings.model)
@@ -158,45 +169,34 @@ def _do_cases(jobs: list[CaseJob], settings: PredictionSettings, plan: BatchPlan
     if not jobs:
         return
     with connect(plan.cluster) as client:
-        yield from _as_they_finish(client, jobs, settings, plan.output.resolve())
+        for job, outcome in run_each(client, predict_case, jobs, settings, plan.output.resolve()):
+            yield _record_of(job, outcome)
 
 
-def _as_they_finish(
-    client: Client, jobs: list[CaseJob], settings: PredictionSettings, output: Path
-) -> Iterator[CaseRecord]:
-    from distributed import as_completed
-
-    waiting = iter(jobs)
-    running: dict[Future, CaseJob] = {}
-
-    def submit(job: CaseJob) -> Future:
-        # Two cases with equal content are still two cases: pure=False keeps Dask from merging them.
-        future = client.submit(predict_case, job, settings, output, pure=False)
-        running[future] = job
-        return future
-
-    # One case a worker at a time: when a process dies, no waiting case is suspected with the one that killed it.
-    workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-    finished = as_completed([submit(job) for job in itertools.islice(waiting, workers)])
-    for future in finished:
-        yield _record_of(future, running.pop(future))
-        for job in waiting:
-            finished.add(submit(job))
-            break
-
-
-def _record_of(future: Future, job: CaseJob) -> CaseRecord:
-    error = future.exception()
-    if error is None:
-        return future.result()
-    lost = type(error).__name__ == "KilledWorker"
-    cause = "its worker process died (out of memory, or a decoder crashed)" if lost else f"unexpected error: {error!r}"
+def _record_of(job: CaseJob, outcome: CaseRecord | BaseException) -> CaseRecord:
+    if isinstance(outcome, CaseRecord):
+        return outcome
+    lost = "its worker process died, also with no other case beside it (out of memory, or a crash)"
+    cause = lost if is_worker_death(outcome) else f"unexpected error: {outcome!r}"
     return CaseRecord(job.case_id, job.shown_source, "", FAILED, job.shown(" ".join(cause.split())))
+
+
+def _drop_unfinished(jobs: Sequence[CaseJob], plan: BatchPlan) -> None:
+    """Delete what the workers of this machine, which have ended, were about to write."""
+    if plan.cluster.scheduler is not None:
+        return  # a worker of a cluster may still be at it
+    for job in jobs:
+        remove_leftovers(plan.output / job.case_id)
+
+
+def _note(text: str) -> None:
+    print(f"note: {printable(text)}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _say(record: CaseRecord, count: int, total: int, started: float) -> None:
     left = (time.monotonic() - started) / count * (total - count)
     outcome = f"{record.objects} objects" if record.status == DONE else f"FAILED: {printable(record.cause)}"
+    outcome += "".join(f"; {sentence}" for sentence in record.fallbacks)
     print(f"[{count}/{total}, about {left:.0f} s left] {record.case_id}: {outcome}", file=sys.stderr, flush=True)  # noqa: T201
 
 

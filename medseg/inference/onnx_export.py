@@ -23,6 +23,7 @@ from medseg.inference.installed import find_model
 from medseg.inference.manifest import PackageManifest
 from medseg.inference.package import load_network, read_manifest
 from medseg.inference.sliding_window import accepted_tile_size
+from medseg.models import DetectionNetwork
 from medseg.optional_imports import require
 
 INPUT_NAME, OUTPUT_NAME = "image", "logits"
@@ -63,7 +64,7 @@ def export_onnx(path_or_name: str | Path, path: Path) -> OnnxExport:
         path: the file, ending in .onnx.
 
     Raises:
-        InputError: `path` has another ending.
+        InputError: `path` has another ending, or the network finds objects.
         DependencyError: onnxscript is not installed.
         ModelPackageError: the package is damaged, its network has an operation that ONNX lacks or is too large for
             one file, or ONNX Runtime answers otherwise than the network; nothing is written then.
@@ -75,6 +76,12 @@ def export_onnx(path_or_name: str | Path, path: Path) -> OnnxExport:
         raise InputError(message)
     folder = find_model(path_or_name)
     manifest, network = read_manifest(folder), load_network(folder)
+    if isinstance(network, DetectionNetwork):
+        message = (
+            f"model {manifest.name}: finds single objects, and an ONNX file of medseg answers with class scores of "
+            "pixels. Use the model package with PyTorch."
+        )
+        raise InputError(message)
     tile_size = accepted_tile_size(network, manifest.transforms.patch_size)
     shape = (1, manifest.architecture.in_channels, *tile_size)
     example = torch.rand(shape, generator=torch.Generator().manual_seed(0))

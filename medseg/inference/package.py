@@ -25,7 +25,7 @@ from medseg.errors import ConfigError, InputError, MedsegError, ModelPackageErro
 from medseg.inference.bundle_files import bundle_inference, bundle_metadata
 from medseg.inference.card import model_card
 from medseg.inference.manifest import SCHEMA_VERSION, Architecture, PackageManifest
-from medseg.models import build_model
+from medseg.models import DetectionNetwork, build_model
 
 MANIFEST_FILE = "medseg.json"
 WEIGHTS_FILE = "models/model.safetensors"
@@ -70,12 +70,21 @@ def write_package(
         MANIFEST_FILE: _json_bytes(complete.model_dump(mode="json")),
         WEIGHTS_FILE: weights,
         CARD_FILE: text.encode(),
-        METADATA_FILE: _json_bytes(bundle_metadata(complete)),
-        INFERENCE_FILE: _json_bytes(bundle_inference(complete, network=network)),
+        **_bundle_files(complete, network),
         **{f"docs/{name}": path.read_bytes() for name, path in zip(names, pictures, strict=True)},
     }
     _write_folder(folder, contents)
     return folder
+
+
+def _bundle_files(manifest: PackageManifest, network: nn.Module) -> dict[str, bytes]:
+    """What makes the package a MONAI bundle; none where the network finds objects, which MONAI cannot put to use."""
+    if isinstance(network, DetectionNetwork):
+        return {}
+    return {
+        METADATA_FILE: _json_bytes(bundle_metadata(manifest)),
+        INFERENCE_FILE: _json_bytes(bundle_inference(manifest, network=network)),
+    }
 
 
 def read_manifest(folder: Path) -> PackageManifest:

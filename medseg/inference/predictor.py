@@ -27,7 +27,7 @@ Cancelling = Callable[[], bool]
 
 
 @dataclass(frozen=True)
-class _Call:
+class Call:
     """What a caller of `predict` wants beside the label map, and where it is computed."""
 
     place: Workplace
@@ -35,7 +35,7 @@ class _Call:
     progress: Progress | None = None
     cancelled: Cancelling | None = None
 
-    def part(self, index: int, count: int) -> _Call:
+    def part(self, index: int, count: int) -> Call:
         """The same for part `index` of `count` equal ones."""
         progress = self.progress
         if progress is None:
@@ -114,11 +114,11 @@ class Predictor:
             Cancelled: `cancelled` said so.
         """
         wanted = with_probabilities or needs_probabilities(self.manifest.inference.postprocessing)
-        call = _Call(self._workplace(), wanted, progress, cancelled)
+        call = Call(self._workplace(), wanted, progress, cancelled)
         with memory_errors(doing=f"an image of {' x '.join(map(str, image.spatial_shape))} voxels"):
             return self._predict(image, call, with_probabilities=with_probabilities)
 
-    def _predict(self, image: Image, call: _Call, *, with_probabilities: bool) -> Prediction:
+    def _predict(self, image: Image, call: Call, *, with_probabilities: bool) -> Prediction:
         contract = self.manifest.input
         plain, notes = fit_channels(image, contract)
         slice_axis = self._slice_axis(plain)
@@ -141,13 +141,13 @@ class Predictor:
         Raises:
             MedsegError: as for `predict`.
         """
-        return self._logits(image, _Call(self._workplace()))
+        return self._logits(image, Call(self._workplace()))
 
     def _workplace(self) -> Workplace:
         """The device, for one image: the next one finds it as if nothing had happened."""
         return Workplace(self.network, device=self.device, precision=self.precision)
 
-    def _logits(self, image: Image, call: _Call) -> tuple[torch.Tensor, Grid]:
+    def _logits(self, image: Image, call: Call) -> tuple[torch.Tensor, Grid]:
         tensor = self._prepare({"image": in_contract_axes(image, self.manifest.input)})["image"]
         logits = tiled_logits(
             call.place,
@@ -160,7 +160,7 @@ class Predictor:
         )
         return logits, grid_of(tensor)
 
-    def _predict_whole(self, image: Image, call: _Call) -> Restored:
+    def _predict_whole(self, image: Image, call: Call) -> Restored:
         logits, grid = self._logits(image, call)
         return answer(
             logits,
@@ -170,7 +170,7 @@ class Predictor:
             with_probabilities=call.with_probabilities,
         )
 
-    def _predict_slices(self, image: Image, axis: int, call: _Call) -> Restored:
+    def _predict_slices(self, image: Image, axis: int, call: Call) -> Restored:
         """Each slice on its own, put together along spatial axis `axis`."""
         count = image.spatial_shape[axis]
         whole: Restored | None = None

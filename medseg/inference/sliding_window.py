@@ -229,7 +229,7 @@ def _mirror_padded(image: Tensor, plan: _Plan) -> Tensor:
 def _mean_over_flips(
     network: nn.Module, source: Tensor, *, flips: Sequence[tuple[int, ...]], cancelled: Callable[[], bool] | None
 ) -> Tensor:
-    """(1, K, *spatial) float32: the network's answers to the mirrored copies, each mirrored back."""
+    """(1, K, *spatial) float32 on the CPU: the network's answers to the mirrored copies, each mirrored back."""
     total: Tensor | None = None
     for axes in flips:
         if cancelled is not None and cancelled():
@@ -239,7 +239,7 @@ def _mean_over_flips(
         answer = answer.flip(axes) if axes else answer
         total = answer if total is None else total + answer
     assert total is not None  # noqa: S101 - `flips` always holds the empty set
-    return total / len(flips) if len(flips) > 1 else total
+    return (total / len(flips) if len(flips) > 1 else total).cpu()
 
 
 def _checked(answer: Tensor, *, tile: _Tile) -> Tensor:

@@ -11,12 +11,15 @@ import copy
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from medseg.errors import OutOfMemoryError
 from medseg.inference.device import Precision, autocast, choose_precision
+
+Answer = TypeVar("Answer")
 
 _SIGNS = (
     "defaultcpuallocator",
@@ -76,8 +79,8 @@ class Workplace:
         self._precision = precision
         self._has_released = False
 
-    def answer(self, source: Tensor, compute: Callable[[nn.Module, Tensor], Tensor]) -> Tensor:
-        """What `compute` makes of the network and the window `source`, on the CPU.
+    def answer(self, source: Tensor, compute: Callable[[nn.Module, Tensor], Answer]) -> Answer:
+        """What `compute` makes of the network and the window `source`; `compute` brings it to the CPU itself.
 
         Raises:
             OutOfMemoryError: even the CPU has not enough memory for it.
@@ -87,10 +90,10 @@ class Workplace:
             self._step_down(source)
         return answer
 
-    def _attempt(self, source: Tensor, compute: Callable[[nn.Module, Tensor], Tensor]) -> Tensor | None:
+    def _attempt(self, source: Tensor, compute: Callable[[nn.Module, Tensor], Answer]) -> Answer | None:
         try:
             with torch.no_grad(), autocast(self.device, self._precision):
-                return compute(self.network, source.to(self.device)).cpu()
+                return compute(self.network, source.to(self.device))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -54,19 +54,20 @@ def _row(description: ImageDescription, root: Path) -> tuple[str, ...]:
     def text(value: object) -> str:
         return "-" if value in (None, "", ()) else str(value)
 
-    def times(values: tuple[float, ...] | None) -> str:
-        return " x ".join(f"{value:.4g}" for value in values) if values else "-"
-
     return (
         _short(description.path, root),
         text(description.format),
-        times(description.shape),
+        _times(description.shape),
         text(description.axes),
-        times(description.spacing_mm),
+        _times(description.spacing_mm),
         text(description.orientation),
         text(description.modality),
         description.verdict,
     )
+
+
+def _times(values: tuple[float, ...] | None) -> str:
+    return " x ".join(f"{value:.4g}" for value in values) if values else "-"
 
 
 def _short(path: Path, root: Path) -> str:
@@ -75,9 +76,11 @@ def _short(path: Path, root: Path) -> str:
 
 
 def _below(description: ImageDescription, *, show_uid: bool) -> tuple[str, ...]:
-    """What does not fit into a row: the series, the reason of a refusal (without the path again), the notes."""
+    """What does not fit into a row: the series, the levels, why it is refused (without the path again), the notes."""
     series = (f"series {description.series_uid}",) if show_uid else ()
     problem = description.problem.removeprefix(f"{description.path}: ").replace(f"{description.path}{os.sep}", "")
     problem = problem.replace(str(description.path), "the file")
     notes = tuple(f"note: {note}" for note in description.notes)
-    return (*series, *((problem,) if problem else ()), *notes)
+    levels = ", ".join(f"{number}: {_times(shape)}" for number, shape in enumerate(description.levels))
+    stored = (f"levels {levels}",) if len(description.levels) > 1 else ()
+    return (*series, *stored, *((problem,) if problem else ()), *notes)

@@ -44,6 +44,7 @@ class ImageHeader:
         dtype: as `Image.array` will have it; DICOM volumes turn out wider where their values ask for it.
         affine: as `Image.affine`.
         metadata: as `Image.metadata`, save for notes that only the voxels can give.
+        levels: shape at each resolution that a file stores, finest first; empty where the format has one only.
     """
 
     shape: tuple[int, ...]
@@ -51,6 +52,7 @@ class ImageHeader:
     dtype: np.dtype
     affine: Affine
     metadata: ImageMetadata
+    levels: tuple[tuple[int, ...], ...] = ()
 
 
 class Reader(Protocol):

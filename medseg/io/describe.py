@@ -33,6 +33,7 @@ class ImageDescription:
         orientation: letters towards which the axes grow, "RAS"; None for 2-D images and where no size is stated.
         modality: DICOM code where stated.
         dtype: type of the values.
+        levels: shape at each resolution that is stored, finest first; empty where the format has one only.
         notes: what a reader wants the user to know.
         verdicts: what was found, for a refused image the reasons; empty where a format has no verdicts.
     """
@@ -48,6 +49,7 @@ class ImageDescription:
     orientation: str | None = None
     modality: str | None = None
     dtype: str = ""
+    levels: tuple[tuple[int, ...], ...] = ()
     notes: tuple[str, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
 
@@ -108,6 +110,7 @@ def _accepted(path: Path, kind: str, header: ImageHeader, *, series_uid: str = "
         orientation=header.affine.orientation if is_placed else None,
         modality=header.metadata.modality,
         dtype=header.dtype.name,
+        levels=header.levels,
         notes=header.metadata.notes,
         verdicts=header.metadata.verdicts,
     )

@@ -35,7 +35,8 @@ class OmeZarrReader:
         """What the folder says about its image, without reading chunks."""
         volume = _volume(path, request)
         affine = volume.affine(request.level)
-        return ImageHeader(volume.levels[request.level], volume.axes, volume.dtype, affine, volume.metadata)
+        shape, levels = volume.levels[request.level], volume.levels
+        return ImageHeader(shape, volume.axes, volume.dtype, affine, volume.metadata, levels)
 
     def read(self, path: Path, request: ReadRequest) -> Image:
         """The image, or its one slice; then only that slice's chunks are read."""

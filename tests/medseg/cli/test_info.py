@@ -8,6 +8,9 @@ import pytest
 from cases.dicom import SeriesCase
 from PIL import Image as PillowImage
 
+import medseg
+from medseg.geometry import Affine, WorldFrame
+
 
 @pytest.fixture
 def folder(tmp_path):
@@ -53,6 +56,18 @@ def test_a_single_file_is_one_row_with_its_name(medseg_command, tmp_path):
     assert row.split()[0] == "a.nii"
     assert "0.7 x 0.8 x 2.5" in row
     assert "RAS" in row
+
+
+def test_the_levels_of_a_pyramid_stand_below_its_row(medseg_command, tmp_path):
+    affine = Affine([[0, 0.5, 0], [0.25, 0, 0], [0, 0, 1]], frame=WorldFrame.RAS)
+    image = medseg.Image(np.zeros((1, 600, 512), np.uint8), affine, "CYX")
+    medseg.write_image(image, tmp_path / "cells.ome.zarr")
+    lines = medseg_command("info", tmp_path / "cells.ome.zarr").out.splitlines()
+    # Rows lie twice as densely as columns, so the first step halves them alone, and the next step both.
+    assert "1 x 600 x 512" in lines[1]
+    assert lines[2].startswith("    levels 0: 1 x 600 x 512, 1: 1 x 300 x 512")
+    (entry,) = json.loads(medseg_command("info", tmp_path / "cells.ome.zarr", "--json").out)
+    assert entry["levels"][:2] == [[1, 600, 512], [1, 300, 512]]
 
 
 def test_json_has_every_fact(medseg_command, folder):

@@ -6,6 +6,7 @@ from cases.dicom import SeriesCase
 from PIL import Image as PillowImage
 
 import medseg
+from medseg.geometry import Affine, WorldFrame
 
 CT_MODEL = "ct-phantom-lesions"
 CELLS_MODEL = "em-membranes"
@@ -50,6 +51,21 @@ def test_a_folder_of_images_becomes_a_folder_of_masks(medseg_command, tmp_path):
     assert [line.split()[0] for line in outcome.out.splitlines()] == [
         str(tmp_path / "out" / name) for name in ("a.tif", "b.tif")
     ]
+
+
+def test_a_coarser_level_gets_a_mask_on_its_own_grid(medseg_command, tmp_path):
+    affine = Affine([[0, 0.5, 0], [0.25, 0, 0], [0, 0, 1]], frame=WorldFrame.RAS)
+    array = np.random.default_rng(0).integers(0, 255, (1, 300, 256), dtype=np.uint8)
+    medseg.write_image(medseg.Image(array, affine, "CYX"), tmp_path / "cells.ome.zarr")
+    words = ("predict", CELLS_MODEL, tmp_path / "cells.ome.zarr", "--output", tmp_path / "mask.tif", "--level")
+    outcome = medseg_command(*words, 1)
+    assert outcome.code == 0, outcome.err
+    mask = medseg.read_label_map(tmp_path / "mask.tif")
+    assert mask.spatial_shape == (150, 256)  # rows of 0.25 mm are halved, columns of 0.5 mm are not
+    assert mask.spacing_mm == pytest.approx((0.5, 0.5))
+    refused = medseg_command(*words, 9)
+    assert refused.code == 2
+    assert "expected a level between 0 and" in refused.err
 
 
 def test_a_mask_is_like_its_image_where_no_format_is_asked_for(medseg_command, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 import tifffile
 
 from medseg.errors import ConfigError, InputError, UnknownNameError
+from medseg.folder_lock import one_run_at_a_time
 from medseg.jobs.compare import compare
 from medseg.jobs.network_cost import NetworkCost, measure_apart
 from medseg.reports.network_comparison import ComparedRow, ComparedRun, NetworkComparison, _mean_curve
@@ -108,6 +109,13 @@ def test_resuming_trains_only_what_is_missing(run, tmp_path):
     assert [row.name for row in result.comparison.rows][:2] == ["unet", "residual_unet"]
     assert not result.comparison.failures
     assert weights.stat().st_mtime_ns == written
+
+
+def test_a_second_comparison_in_the_same_folder_is_refused(run, tmp_path):
+    with one_run_at_a_time(tmp_path / "out", say=pytest.fail):
+        with pytest.raises(InputError, match=r"another run writes here: process \d+ on .*Wait for its end"):
+            run(models=("unet",), resume=True)
+        assert not (tmp_path / "out" / "unet").exists()
 
 
 def test_losses_are_compared_with_the_recipes_own_network(run, tmp_path):

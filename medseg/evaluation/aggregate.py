@@ -28,7 +28,7 @@ from medseg.evaluation.text import score_name
 from medseg.images import Label, LabelTable
 from medseg.metrics.overlap import mean_of_defined
 
-Weights = NDArray[np.float64]
+Weights = NDArray[np.unsignedinteger]
 
 
 def aggregate(

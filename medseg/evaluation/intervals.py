@@ -9,7 +9,7 @@ Davison and Hinkley 1997, doi 10.1017/CBO9780511802843, section 3.8). With few p
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,13 +18,16 @@ CONFIDENCE = 0.95
 FEW_PATIENTS = 10
 """Below this number of patients, a note says that intervals are too narrow."""
 
+_BLOCK_WEIGHTS = 1 << 17
+"""Weights held as 8-byte numbers at a time: 1 MB."""
+
 _TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 
 Interval = tuple[float, float]
 
 
-def draw_weights(patients: Sequence[str], *, replicates: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """(replicates, cases): how often each case counts in each draw of patients.
+def draw_weights(patients: Sequence[str], *, replicates: int, rng: np.random.Generator) -> NDArray[np.unsignedinteger]:
+    """(replicates, cases): how often each case counts in each draw of patients, in the smallest type that holds it.
 
     Args:
         patients: the patient of each case.
@@ -33,21 +36,43 @@ def draw_weights(patients: Sequence[str], *, replicates: int, rng: np.random.Gen
     """
     _, places = np.unique(np.asarray(patients, dtype=object).astype(str), return_inverse=True)
     count = int(places.max()) + 1
-    drawn = rng.multinomial(count, np.full(count, 1 / count), size=replicates)
-    return np.asarray(drawn[:, places], dtype=np.float64)
+    weights: NDArray[np.unsignedinteger] = np.empty((replicates, len(places)), dtype=np.min_scalar_type(count))
+    for rows in _row_blocks(replicates, columns=max(count, len(places))):
+        drawn = rng.multinomial(count, np.full(count, 1 / count), size=len(weights[rows]))
+        weights[rows] = drawn[:, places]
+    return weights
 
 
-def weighted_means(values: ArrayLike, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def weighted_sums_of(columns: NDArray[np.float64], weights: NDArray[np.number]) -> NDArray[np.float64]:
+    """(rows, ...): the sum over the cases of each row of weights.
+
+    Args:
+        columns: (cases, ...) finite values.
+        weights: (rows, cases).
+    """
+    sums = np.empty((len(weights), *columns.shape[1:]))
+    for rows in _row_blocks(len(weights), columns=len(columns)):
+        sums[rows] = np.tensordot(weights[rows].astype(np.float64, copy=False), columns, axes=1)
+    return sums
+
+
+def _row_blocks(rows: int, *, columns: int) -> Iterator[slice]:
+    """Some rows at a time: all of them as 8-byte numbers would take many times the memory of the scores."""
+    step = max(1, _BLOCK_WEIGHTS // columns)
+    return (slice(start, start + step) for start in range(0, rows, step))
+
+
+def weighted_means(values: ArrayLike, weights: NDArray[np.number]) -> NDArray[np.float64]:
     """Mean of the defined values for each row of weights.
 
     inf where an infinite one counts; nan where none counts, or infinite ones of both signs do.
     """
     array = np.asarray(values, dtype=np.float64)
     finite = np.isfinite(array)
-    totals = weights @ np.where(finite, array, 0.0)
-    counts = weights @ (~np.isnan(array)).astype(np.float64)
+    columns = np.stack([np.where(finite, array, 0.0), ~np.isnan(array), array == np.inf, array == -np.inf], axis=1)
+    totals, counts, num_above, num_below = weighted_sums_of(columns, weights).T
     means = np.divide(totals, counts, out=np.full(len(counts), np.nan), where=counts > 0)
-    above, below = (weights @ (array == end).astype(np.float64) > 0 for end in (np.inf, -np.inf))
+    above, below = num_above > 0, num_below > 0
     means[above], means[below], means[above & below] = np.inf, -np.inf, np.nan
     return np.asarray(means)
 

@@ -122,7 +122,7 @@ def _exchanges(count: int, *, most: int, rng: np.random.Generator) -> tuple[NDAr
 
 
 def _sums(
-    one: Sequence[Any], two: Sequence[Any], *, ours_in_first: NDArray[np.float64], theirs_in_first: NDArray[np.float64]
+    one: Sequence[Any], two: Sequence[Any], *, ours_in_first: NDArray[np.number], theirs_in_first: NDArray[np.number]
 ) -> list[_Pair]:
     """Both sums of each row; the second takes from each model what the first takes from the other."""
     parts = [*one, *two]

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medseg.errors import InputError
+from medseg.evaluation.intervals import weighted_sums_of
 from medseg.metrics import (
     CalibrationTable,
     CocoCounts,
@@ -76,7 +77,7 @@ def most_sums(part: Any) -> int:
     return _MOST_SUMS.get(type(part), sys.maxsize)
 
 
-def weighted_sums(parts: Sequence[Any], weights: NDArray[np.floating]) -> list[Any] | None:
+def weighted_sums(parts: Sequence[Any], weights: NDArray[np.number]) -> list[Any] | None:
     """The sum of the parts for each row of weights, (rows, parts), for the first `most_sums` rows; None for none."""
     weights = weights[: most_sums(parts[0])]
     if not len(weights):
@@ -86,8 +87,7 @@ def weighted_sums(parts: Sequence[Any], weights: NDArray[np.floating]) -> list[A
         return [joined([part for part, count in zip(parts, row, strict=True) for _ in range(count)]) for row in counts]
     names = [field.name for field in dataclasses.fields(parts[0])]
     sums = [
-        np.tensordot(weights, np.array([getattr(part, name) for part in parts], dtype=np.float64), axes=1)
-        for name in names
+        weighted_sums_of(np.array([getattr(part, name) for part in parts], dtype=np.float64), weights) for name in names
     ]
     # Plain numbers stay plain numbers: the scores' functions take them as they take those of one case.
     rows = zip(*(one.tolist() if one.ndim == 1 else one for one in sums), strict=True)

@@ -1,6 +1,7 @@
 """Confidence intervals over patients, and what undefined and infinite values do to means."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -22,6 +23,25 @@ def test_whole_patients_are_drawn_as_many_as_there_are():
     weights = draw_weights(["a", "a", "b", "c"], replicates=200, rng=np.random.default_rng(0))
     assert (weights[:, 0] == weights[:, 1]).all()
     assert (weights[:, 1:].sum(axis=1) == 3).all()
+
+
+def test_weights_in_blocks_are_those_drawn_at_once():
+    drawn = np.random.default_rng(5).multinomial(300, np.full(300, 1 / 300), size=900)
+    weights = draw_weights([f"{n:03}" for n in range(300)], replicates=900, rng=np.random.default_rng(5))
+    np.testing.assert_array_equal(weights, drawn)
+    values = np.random.default_rng(6).random(300)
+    np.testing.assert_allclose(weighted_means(values, weights), drawn @ values / 300)
+
+
+def test_the_memory_of_a_thousand_cases_is_that_of_their_scores():
+    found = cases(np.random.default_rng(0).random(1000))
+    aggregate(found[:2])
+    tracemalloc.start()
+    aggregate(found, replicates=2000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # 2 bytes a weight, and some blocks of 1 MB; all weights as 8-byte numbers would be 16 MB.
+    assert peak < 8e6
 
 
 def test_the_interval_is_near_to_scipys_bootstrap():

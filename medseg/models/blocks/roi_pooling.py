@@ -54,7 +54,8 @@ class PyramidRoIPool(nn.Module):
         result = finest.new_zeros((len(regions), finest.shape[1], self.output_size, self.output_size))
         for level, name in enumerate(PYRAMID_LEVELS, start=_FINEST_LEVEL):
             rows = torch.where(levels == level)[0]
-            pooled = roi_pool(features[name], regions[rows].to(finest.dtype), self.output_size, 0.5**level)
+            # In single precision: torchvision pools no bfloat16 on the CPU, and its 8 bits would move the regions.
+            pooled = roi_pool(features[name].float(), regions[rows].float(), self.output_size, 0.5**level)
             result = result.index_copy(0, rows, pooled.to(result.dtype))
         return result
 

@@ -1,4 +1,4 @@
-"""Packages of networks that find objects: pictures of any size, stacks, full devices, and what is not written of them."""
+"""Packages of networks that find objects: pictures of any size, stacks, full devices, what is not written of them."""
 
 import numpy as np
 import pytest

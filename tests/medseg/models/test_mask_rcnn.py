@@ -174,3 +174,23 @@ def test_wrong_inputs_and_options_are_told():
         small(anchor_sizes=((8.0, 16.0), (32.0,)))
     with pytest.raises(ConfigError, match="2 or more classes"):
         small(num_classes=1)
+
+
+def test_roi_pool_keeps_the_regions_in_place_in_half_precision():
+    features = {str(n): torch.arange(128.0 // 2**n).expand(1, 1, 128 // 2**n, 128 // 2**n) for n in range(4)}
+    boxes = [torch.tensor([[483.0, 480.0, 507.0, 504.0]])]
+    plain = build_roi_pooling("pool", output_size=7)(features, boxes, [(512, 512)])
+    half = {name: level.bfloat16() for name, level in features.items()}
+    pooled = build_roi_pooling("pool", output_size=7)(half, boxes, [(512, 512)])
+    # 128 columns and fewer are whole numbers that bfloat16 holds exactly; 483 is none.
+    assert pooled.dtype == torch.bfloat16
+    assert torch.equal(pooled.float(), plain)
+
+
+@pytest.mark.parametrize("pooling", ["align", "pool"])
+def test_either_pooling_trains_in_half_precision(pooling):
+    network = small(roi_pooling=pooling).train()
+    with torch.autocast("cpu", torch.bfloat16):
+        parts = network.losses(torch.rand(1, 1, 64, 64), [targets([(5, 5, 20, 22)])])
+    sum(parts.values()).backward()
+    assert all(torch.isfinite(weight.grad).all() for weight in network.roi_heads.parameters())

@@ -1,0 +1,117 @@
+"""A fine-tuning of a tiny model on generated cells, by the command in a process of its own."""
+
+import json
+
+import numpy as np
+import pytest
+from medseg_napari.learning.corrections import CorrectedImage, CorrectionSet
+from medseg_napari.learning.fine_tuning import Plan, fine_tuning_recipe, next_name, parent_model, write_recipe
+from medseg_napari.learning.places import fine_tuned_models
+from medseg_napari.learning.progress import RunState
+from medseg_napari.learning.run import FineTuning, discard_run, prepare_run, unfinished_run
+
+from medseg.config import TrainingRecipe
+from medseg.datasets.phantoms import cells_phantom
+from medseg.errors import InputError
+from medseg.inference import read_manifest
+from medseg.training.fit import fit
+from medseg.training.validation import as_classes
+
+CELLS = {"size": 64, "train_cases": 2, "validation_cases": 1, "test_cases": 0, "mean_radius_voxel": 8}
+SECONDS = 180
+
+
+@pytest.fixture(scope="module")
+def parent(tmp_path_factory):
+    """A model that has seen cells for four steps."""
+    recipe = TrainingRecipe.model_validate(
+        {
+            "name": "tiny_cells",
+            "data": {"dataset": "phantom_cells", "options": CELLS},
+            "transforms": {"pipeline": "microscopy", "patch_size": [32, 32], "intensity": {"kind": "percentile"}},
+            "model": {"name": "unet", "options": {"width": 4, "depth": 2}},
+            "training": {"steps": 4, "steps_per_epoch": 4, "batch_size": 2},
+        }
+    )
+    root = tmp_path_factory.mktemp("parent")
+    return parent_model(fit(recipe, data_dir=root / "cells", run_dir=root / "run", device="cpu", quiet=True))
+
+
+@pytest.fixture(scope="module")
+def corrections(parent, tmp_path_factory):
+    """Three corrected images of cells."""
+    found = CorrectionSet(tmp_path_factory.mktemp("home") / "tiny_cells")
+    for number in range(3):
+        image, instances = cells_phantom(np.random.default_rng(number), shape=(64, 64))
+        found.add(CorrectedImage(image, as_classes(instances), objects=3), group=str(number), date="2026-11-21")
+    return found
+
+
+def _prepared(parent, corrections, plan, *, name):
+    folder = corrections.folder / "runs" / name
+    write_recipe(fine_tuning_recipe(parent, corrections, plan, name=name), prepare_run(folder, plan))
+    return FineTuning(folder, data=corrections.folder)
+
+
+def _until(run, holds):
+    import time
+
+    end = time.monotonic() + SECONDS
+    while not holds(run.progress) and run.is_running:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_run_is_paused_goes_on_and_ends_with_a_model_beside_its_parent(parent, corrections):
+    plan = Plan(steps=200, score=parent.score, device="cpu")
+    run = _prepared(parent, corrections, plan, name="tiny_cells_tuned_1")
+    run.start()
+    assert run.progress.state is RunState.RUNNING
+    _until(run, lambda progress: bool(progress.scores))
+    run.pause()
+    assert run.wait(SECONDS)
+    paused = run.progress
+    assert paused.state is RunState.PAUSED
+    assert 0 < paused.step < 200
+    assert (
+        paused.parent_score
+        == json.loads((run.folder / "parent_metrics.json").read_text())["summary"]["mean_dice"]["value"]
+    )
+    assert paused.preview.startswith(b"\x89PNG")
+    assert unfinished_run(run.folder.parent) == run.folder
+
+    another_day = FineTuning(run.folder, data=corrections.folder)
+    assert another_day.progress.scores == paused.scores
+    another_day.finish()
+    assert another_day.wait(SECONDS)
+    done = another_day.progress
+    assert done.state is RunState.FINISHED, done.message
+    assert done.step == paused.step
+    assert another_day.score is not None
+    assert unfinished_run(run.folder.parent) is None
+    assert fine_tuned_models(corrections.folder.parent) == [run.folder]
+    manifest = read_manifest(run.folder / "best")
+    assert manifest.training.parent_sha256 == read_manifest(parent.folder).weights_sha256
+    assert manifest.training.case_ids == corrections.training
+    assert "3 images, 9 objects" in manifest.description
+
+
+def test_a_run_that_cannot_begin_says_why_in_one_line(parent, corrections):
+    run = _prepared(parent, corrections, Plan(steps=2, score="beauty", device="cpu"), name="tiny_cells_tuned_7")
+    run.start()
+    assert run.wait(SECONDS)
+    assert run.progress.state is RunState.FAILED
+    assert "beauty" in run.progress.message
+    discard_run(run.folder)
+    assert not list(run.folder.parent.glob("tiny_cells_tuned_7*"))
+
+
+def test_a_set_that_is_too_small_makes_no_recipe(parent, tmp_path):
+    with pytest.raises(InputError, match="add 3 more"):
+        fine_tuning_recipe(parent, CorrectionSet(tmp_path), Plan(steps=5), name="x")
+
+
+def test_the_next_model_of_a_family_has_the_next_number(tmp_path):
+    assert next_name("ct-phantom-lesions", tmp_path) == "ct_phantom_lesions_tuned_1"
+    (tmp_path / "ct_phantom_lesions_tuned_1").mkdir()
+    assert next_name("ct_phantom_lesions_tuned_1", tmp_path) == "ct_phantom_lesions_tuned_2"

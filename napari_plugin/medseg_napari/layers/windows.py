@@ -15,6 +15,9 @@ WINDOWS: dict[str, tuple[float, float]] = {
 """Name -> lowest and highest Hounsfield unit drawn: level -/+ half the width, 40/400, -600/1500, 300/1500, 40/80 and
 30/150, the settings in common use."""
 
+WINDOW_KEYS = dict(zip(WINDOWS, ("F5", "F6", "F7", "F8", "F9"), strict=True))
+"""Name -> key; napari leaves these keys free."""
+
 _PERCENTILES = (1.0, 99.8)
 _MOST_VALUES = 200_000
 
@@ -31,3 +34,14 @@ def percentile_window(values: NDArray) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = (float(value) for value in np.percentile(sample, _PERCENTILES))
     return (low, high) if high > low else (low, low + 1.0)
+
+
+def level_and_width(limits: tuple[float, float]) -> tuple[float, float]:
+    """Level and width of the lowest and highest value drawn, as they are given in radiology."""
+    low, high = limits
+    return (low + high) / 2, high - low
+
+
+def limits_of(level: float, width: float) -> tuple[float, float]:
+    """Lowest and highest value drawn."""
+    return level - width / 2, level + width / 2

@@ -50,8 +50,8 @@ def _notes(image: Image) -> tuple[str, ...]:
 
 
 _TILTED = (
-    "The gantry was tilted: axial slices are true, other views are slanted. Show it straight in the Layers menu to see "
-    "them upright"
+    "The gantry was tilted: axial slices are true, other views are slanted. Layers > Visualize > Show straight adds an "
+    "upright copy"
 )
 
 

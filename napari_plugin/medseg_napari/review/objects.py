@@ -105,6 +105,14 @@ class ObjectTable:
             measured = self._measured[object_id] = self._measure(object_id)
         return TableRow(object_id, self._record_of(object_id), measured)
 
+    def measured(self, object_id: int) -> Measurement | None:
+        """What was measured of an object; None where nothing was since it last changed, and nothing is measured."""
+        return self._measured.get(object_id)
+
+    def keep(self, object_id: int, measurement: Measurement) -> None:
+        """Take what was measured elsewhere, beside the window for example, of the object as it is now."""
+        self._measured[object_id] = measurement
+
     def record(self, object_id: int) -> ObjectRecord:
         """What is known of an object beside its voxels; nothing is measured for it."""
         return self._record_of(object_id)

@@ -101,7 +101,7 @@ class ReviewSteps:
                 self._records[number] = ObjectRecord(
                     class_name, ObjectState.PROPOSED, made_by, confidence=of_object.get(number)
                 )
-        self.table = ObjectTable(self._boxes, record_of=self._records.__getitem__, measure=self._measured)
+        self.table = ObjectTable(self._boxes, record_of=self._records.__getitem__, measure=self.measure)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -153,6 +153,17 @@ class ReviewSteps:
             LabelError: the type of the array holds no more ids.
         """
         return free_ids(count, used=self._records.keys(), dtype=self.labels.dtype)
+
+    def measure(self, object_id: int) -> Measurement:
+        """What the voxels of an object say now; the table is not asked and keeps nothing of it."""
+        return measure_object(
+            self.labels,
+            object_id,
+            self._boxes[object_id],
+            spacing_mm=self._spacing_mm,
+            image=self._image,
+            confidence=self._confidence_map,
+        )
 
     def commit(self, name: str, changes: Sequence[Change], *, came_from: int | None = None) -> tuple[int, ...]:
         """Ids of the objects that are there and were touched, after the changes were made as one undoable step.
@@ -254,16 +265,6 @@ class ReviewSteps:
         if parent is None or came_from is None:
             return ObjectRecord(self.drawing_class, ObjectState.DRAWN, is_drawn=True)
         return replace(parent, came_from=(*parent.came_from, came_from))
-
-    def _measured(self, object_id: int) -> Measurement:
-        return measure_object(
-            self.labels,
-            object_id,
-            self._boxes[object_id],
-            spacing_mm=self._spacing_mm,
-            image=self._image,
-            confidence=self._confidence_map,
-        )
 
 
 def _check_grids(

@@ -1,0 +1,107 @@
+"""The view at an object: its place, and its diameters drawn over it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from medseg_napari.review.boxes import Box
+from medseg_napari.review.objects import Measurement
+
+DIAMETERS = "diameters of the selected object"
+_WIDTH_PIXELS = 2.0
+_COLOURS = ("#FFFFFF", "#FFFFFF")
+
+
+def fly_to(viewer: Any, layer: Any, box: Box, measured: Measurement | None) -> None:
+    """Show the slice of the object's largest extent, its centre in the middle; the zoom stays.
+
+    Args:
+        viewer: that shows the layer.
+        layer: of labels.
+        box: of the object, whose middle is taken where nothing is measured yet.
+        measured: of the object.
+    """
+    centre = list(measured.centre) if measured else [(side.start + side.stop - 1) / 2 for side in box]
+    if measured and layer.ndim == 3:
+        centre[0] = measured.largest_slice
+    world = np.asarray(layer.data_to_world(centre), dtype=float)
+    dims = viewer.dims
+    beyond = dims.ndim - layer.ndim
+    for axis in dims.not_displayed:
+        if axis >= beyond:
+            dims.set_point(axis, world[axis - beyond])
+    shown = [world[axis - beyond] for axis in dims.displayed]
+    viewer.scene.camera.center = (*[0.0] * (3 - len(shown)), *shown)
+
+
+class DiameterLines:
+    """The two diameters of the selected object as lines in one layer of shapes, which is no result and is not saved."""
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+        self._layer: Any = None
+
+    def draw(self, layer: Any, measured: Measurement | None) -> None:
+        """Draw the diameters of an object of `layer`; none where they are not known."""
+        found = None if measured is None else measured.diameters
+        if found is None or layer.ndim not in {2, 3}:
+            self.clear()
+            return
+        lines = [np.asarray(ends) for ends in (found.longest_ends_voxel, found.across_ends_voxel)]
+        if not self._is_there or self._layer.ndim != layer.ndim:
+            self.remove()
+            self._add(layer)
+        self._place(layer)
+        width = self._width(layer)
+        self._layer.data = []
+        self._layer.add(lines, shape_type="line", edge_width=width, edge_color=list(_COLOURS))
+
+    def clear(self) -> None:
+        """Draw nothing."""
+        if self._is_there and len(self._layer.data):
+            self._layer.data = []
+
+    def remove(self) -> None:
+        """Take the layer away."""
+        if self._is_there:
+            self._viewer.layers.remove(self._layer)
+        self._layer = None
+
+    @property
+    def _is_there(self) -> bool:
+        return self._layer is not None and self._layer in self._viewer.layers
+
+    def _width(self, layer: Any) -> float:
+        """Width of the lines in voxels, so that they are two pixels wide as the view is now."""
+        return float(_WIDTH_PIXELS / (self._viewer.scene.camera.zoom * abs(layer.scale[-1])))
+
+    def _add(self, layer: Any) -> None:
+        active = self._viewer.layers.selection.active
+        self._layer = self._viewer.add_shapes(ndim=layer.ndim, name=DIAMETERS, **placement_of(layer))
+        self._viewer.layers.selection.active = active
+
+    def _place(self, layer: Any) -> None:
+        for name in ("scale", "translate"):
+            if not np.array_equal(getattr(self._layer, name), getattr(layer, name)):
+                setattr(self._layer, name, getattr(layer, name))
+
+
+def placement_of(layer: Any) -> dict[str, Any]:
+    """What puts another layer where this one is."""
+    return {
+        "scale": layer.scale,
+        "translate": layer.translate,
+        "units": layer.units,
+        "axis_labels": layer.axis_labels,
+        "affine": layer.affine,
+    }
+
+
+def shown_axis(viewer: Any, layer: Any) -> int:
+    """The layer's axis along which slices are leafed through; 0 for a picture or in 3-D."""
+    beyond = viewer.dims.ndim - layer.ndim
+    hidden: Sequence[int] = [axis - beyond for axis in viewer.dims.not_displayed if axis >= beyond]
+    return hidden[0] if hidden else 0

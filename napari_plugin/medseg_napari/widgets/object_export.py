@@ -1,0 +1,59 @@
+"""Save the table of objects, or who did what with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtWidgets import QFileDialog, QMenu, QToolButton, QWidget
+
+from medseg.errors import MedsegError
+from medseg.files import write_text_atomically
+from medseg_napari.jobs.background import Job
+from medseg_napari.reviewing.columns import save_csv
+from medseg_napari.reviewing.session import Session
+
+
+class ExportButton(QToolButton):
+    """A menu of what can be saved of a session."""
+
+    def __init__(self, session: Session, say: Callable[[str], None], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session, self._say = session, say
+        self.setText("export")
+        self.setToolTip("Save the table, or who did what")
+        menu = QMenu(self)
+        entries: dict[str, Callable[..., None]] = {
+            "Table (CSV) ...": partial(self._ask, "objects.csv", self.save_table),
+            "Who did what (JSON) ...": partial(self._ask, "objects.audit.json", self.save_trail),
+        }
+        for text, handle in entries.items():
+            entry: Any = menu.addAction(text)
+            entry.triggered.connect(lambda *_, handle=handle: handle())
+        self.setMenu(menu)
+        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+
+    def save_table(self, path: Path) -> Job:
+        """Write the table with every object measured, beside the window."""
+        return self._begin(path, lambda: save_csv(self._session, path))
+
+    def save_trail(self, path: Path) -> Job:
+        """Write the audit trail."""
+        text = self._session.review.audit.to_json()
+        return self._begin(path, lambda: write_text_atomically(path, text))
+
+    def _begin(self, path: Path, write: Callable[[], None]) -> Job:
+        job = Job(lambda _progress, _cancelled: write())
+        job.done.connect(lambda _none: self._say(f"Saved as {path.name}."))
+        job.failed.connect(self._refuse)
+        return job.start()
+
+    def _refuse(self, error: BaseException) -> None:
+        self._say(str(error) if isinstance(error, MedsegError) else f"Not saved ({type(error).__name__}).")
+
+    def _ask(self, name: str, save: Callable[[Path], Job]) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Save", name)
+        if path:
+            save(Path(path))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from medseg_napari.layers.adoption import adopt
 from medseg_napari.layers.letters import EdgeLetters, edge_letters, is_of_patient, true_depth
 from medseg_napari.layers.status import speak_of_patient
 from medseg_napari.layers.window_choice import show_window
@@ -60,12 +61,14 @@ class _PatientView:
         ):
             event.connect(self._update)
         for layer in layers:
+            adopt(layer, layers)
             self._listen(layer)
         for name, key in WINDOW_KEYS.items():
             viewer.bind_key(key, _showing(name), overwrite=True)
         self._update()
 
     def _follow(self, event: Any) -> None:
+        adopt(event.value, self._viewer.layers)
         self._listen(event.value)
         self._update()
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
+    QApplication,
     QCheckBox,
     QComboBox,
     QDialog,
@@ -35,6 +36,9 @@ from medseg_napari.layers.back import origin_of
 from medseg_napari.layers.origin import Origin
 from medseg_napari.widgets.error_dialog import show_error
 
+if TYPE_CHECKING:
+    import napari.viewer
+
 _EMPTY = "Open an image and run a model, or draw labels, to begin."
 _NOTICE = "Research use only; not a medical device."
 _VALUES = {"as the model or the file has it": None, "a number for each class": False, "a number for each object": True}
@@ -43,6 +47,10 @@ _SIZE = (680, 640)
 _STATUS_HEIGHT = 90
 _IDENTITY_HEIGHT = 52
 """Pixels: Qt gives a text that wraps too little room in a box."""
+
+
+_SHOWN: set[ExportDialog] = set()
+"""Dialogs that the menu opened: it has nobody to hold them."""
 
 
 class ExportDialog(QDialog):
@@ -291,11 +299,12 @@ class ExportDialog(QDialog):
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._written)))
 
 
-def open_export(viewer: Any, *, layer: Any = None) -> ExportDialog:
-    """Show the dialog over the window of a viewer."""
-    dialog = ExportDialog(viewer, layer=layer, parent=viewer.window._qt_window)  # napari has no public name for it
+def open_export(viewer: napari.viewer.Viewer) -> None:
+    """The entry of the menu: show the dialog over the window."""
+    dialog = ExportDialog(viewer, parent=QApplication.activeWindow())
+    _SHOWN.add(dialog)
+    dialog.finished.connect(lambda _: _SHOWN.discard(dialog))
     dialog.show()
-    return dialog
 
 
 def _usual(origin: Origin) -> str:

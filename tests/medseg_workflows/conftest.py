@@ -17,7 +17,7 @@ def cluster_plan() -> Iterator[ClusterPlan]:
         processes=False,
         protocol="tcp://",
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         memory_limit=0,
     ) as cluster:
         yield ClusterPlan(scheduler=cluster.scheduler_address)

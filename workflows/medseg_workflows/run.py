@@ -6,7 +6,7 @@ import csv
 import io
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -165,7 +165,7 @@ def _is_kept(job: CaseJob, earlier: dict[str, CaseRecord], settings: PredictionS
     return folder.is_dir() and file_hashes(folder) == record.files and settings.key(job) == record.key
 
 
-def _do_cases(jobs: list[CaseJob], settings: PredictionSettings, plan: BatchPlan) -> Iterator[CaseRecord]:
+def _do_cases(jobs: list[CaseJob], settings: PredictionSettings, plan: BatchPlan) -> Generator[CaseRecord, None, None]:
     if not jobs:
         return
     with connect(plan.cluster) as client:

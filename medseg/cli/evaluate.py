@@ -18,6 +18,12 @@ def evaluate(
         Path | None,
         typer.Option(help="Class probabilities of the prediction, file or folder: add Brier score and calibration."),
     ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            help="Objects of the prediction with their scores, CSV or folder (task instances): add AP by score."
+        ),
+    ] = None,
     labels: Annotated[Path | None, typer.Option(help="CSV with columns value, name: what the values mean.")] = None,
     slices: Annotated[str | None, typer.Option(help="Slices of a stack to score, 20-23 for example.")] = None,
     against: Annotated[
@@ -70,6 +76,7 @@ def evaluate(
         reference=reference,
         task=task,
         probabilities=probabilities,
+        object_scores=scores,
         labels=labels,
         slices=slices,
         patients=patients,

@@ -44,6 +44,13 @@ def predict(
     probabilities: Annotated[
         Path | None, typer.Option(help="Also write the class probabilities to this file (one input only).")
     ] = None,
+    objects: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write the objects and, of models that give them, their scores: a table (.csv) or COCO's JSON "
+            "(.json); for several inputs a folder of tables."
+        ),
+    ] = None,
     overlay: Annotated[
         Path | None, typer.Option(help="Also draw the mask over the image as a PNG (one input only).")
     ] = None,
@@ -57,16 +64,19 @@ def predict(
 
     Example: [bold]medseg predict ct-phantom-lesions CT_FOLDER --output mask.dcm[/bold]
 
+    Example: [bold]medseg predict runs/nuclei-mask-rcnn nuclei.png --output mask.png --objects nuclei.csv[/bold]
+
     Example: [bold]medseg predict runs/deconvnet,runs/fcn_8s slice.png --output mask.png[/bold]
     """
     from medseg.files import check_writable
-    from medseg.inference import Ensemble, find_model, load_model
+    from medseg.inference import Ensemble, find_model, load_model, write_objects
     from medseg.io import read_image, write_image, write_label_map
 
     folders = [find_model(name) for name in _model_names(model)]
     images = [image for entry in inputs for image in _images_of(entry, series=series, allow=allow or [])]
     targets = _targets(images, output, format_)
-    _check_inputs_are_kept(images, [*targets, *filter(None, (probabilities, overlay))])
+    tables = _object_files(images, objects)
+    _check_inputs_are_kept(images, [*targets, *tables.values(), *filter(None, (probabilities, overlay))])
     if len(images) > 1 and (probabilities or overlay):
         message = f"--probabilities and --overlay take one input, got {len(images)}. Run them one by one."
         raise InputError(message)
@@ -77,6 +87,8 @@ def predict(
         image = read_image(source.path, axes=axes, series_uid=source.series_uid, level=level, allow=allow or ())
         prediction = _predict_with_progress(predictor, image, source.name, with_probabilities=probabilities is not None)
         write_label_map(prediction.label_map, target, source=image)
+        if tables:
+            write_objects(prediction, tables[source], file_name=source.path.name)
         if probabilities is not None and prediction.probabilities is not None:
             write_image(prediction.probabilities, probabilities)
         if overlay is not None:
@@ -141,6 +153,21 @@ def _targets(images: list[InputImage], output: Path, format_: str | None) -> lis
         message = f"several inputs would be written as {output / doubled[0]}. Rename them or run them one by one."
         raise InputError(message)
     return [output / name for name in names]
+
+
+def _object_files(images: list[InputImage], objects: Path | None) -> dict[InputImage, Path]:
+    """The file with the objects of each image; none where they are not wanted."""
+    from medseg.inference import check_object_file
+
+    if objects is None:
+        return {}
+    if objects.is_dir() or not objects.suffix:
+        return {image: objects / f"{image.name}.csv" for image in images}
+    check_object_file(objects)
+    if len(images) > 1:
+        message = f"--objects {objects}: expected a folder for {len(images)} images, got a file name. Give a folder."
+        raise InputError(message)
+    return {images[0]: objects}
 
 
 def _check_one(images: list[InputImage], output: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from medseg.evaluation import cases as pairing
 from medseg.evaluation.membranes import check_coding_can_be_told, in_medseg_coding
+from medseg.evaluation.object_scores import load_object_scores
 from medseg.evaluation.probability_files import load_probabilities
 from medseg.evaluation.slices import check_slices, parse_slices, take_slice
 from medseg.evaluation.task import Task
@@ -31,6 +32,7 @@ class CaseMaps:
         confidence: of each voxel, where the prediction is a detection map (lesions); `prediction` is where it is
             above 0.
         probabilities: (K, *spatial) of the prediction, one channel a class; None where none are judged.
+        object_scores: number of a predicted object -> its confidence; None where not given.
     """
 
     case_id: str
@@ -41,6 +43,7 @@ class CaseMaps:
     note: str = ""
     confidence: NDArray[np.floating] | None = None
     probabilities: NDArray[np.floating] | None = None
+    object_scores: Mapping[int, float] | None = None
 
 
 def case_maps(
@@ -103,8 +106,10 @@ def _cases_of(
 def _read(
     pair: pairing.CasePair, *, task: Task, labels: LabelTable | None, numbers: tuple[int, ...] | None, resample: bool
 ) -> CaseMaps:
-    """The maps of a pair, and its probabilities where they are judged."""
+    """The maps of a pair, and its probabilities and scores where they are judged."""
     maps = _read_maps(pair, task=task, labels=labels, numbers=numbers, resample=resample)
+    if pair.object_scores is not None:
+        maps = replace(maps, object_scores=load_object_scores(pair.object_scores))
     if pair.probabilities is None:
         return maps
     found = load_probabilities(

@@ -24,12 +24,14 @@ class CasePair:
         reference: file, or map in memory.
         prediction: file, or map in memory.
         probabilities: file of the prediction's class probabilities; None where none are judged.
+        object_scores: table of the predicted objects' confidences; None where there is none.
     """
 
     case_id: str
     reference: Path | LabelMap
     prediction: Path | LabelMap
     probabilities: Path | None = None
+    object_scores: Path | None = None
 
 
 def find_pairs(

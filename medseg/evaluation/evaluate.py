@@ -16,6 +16,7 @@ from medseg.evaluation.calibration_scores import with_calibration
 from medseg.evaluation.case_maps import CaseMaps, case_maps
 from medseg.evaluation.ctc_evaluation import evaluate_sequences
 from medseg.evaluation.map_pair import MapPair
+from medseg.evaluation.object_scores import with_object_scores
 from medseg.evaluation.options import ScoringOptions, check_choices
 from medseg.evaluation.probability_files import with_probabilities
 from medseg.evaluation.provenance import InputRecord, Provenance, medseg_version, record_input
@@ -32,6 +33,7 @@ def evaluate(  # noqa: PLR0913 - the settings of one call
     reference: Path | LabelMap,
     task: str = "semantic",
     probabilities: Path | None = None,
+    object_scores: Path | None = None,
     labels: LabelTable | None = None,
     slices: str | None = None,
     patients: Mapping[str, str] | None = None,
@@ -50,6 +52,7 @@ def evaluate(  # noqa: PLR0913 - the settings of one call
         task: "semantic", "instances", "lesions", "isbi2012" or "ctc".
         probabilities: file of the prediction's class probabilities, or folder of such files named like the references:
             adds Brier score and calibration (semantic, lesions).
+        object_scores: table of the predicted objects' scores, or folder of such tables: adds AP by score (instances).
         labels: the classes; from the maps where absent.
         slices: slices along the first axis of stacks, "20-23" or "0,5,20-23", from 0; all where absent.
         patients: case id -> patient, for confidence intervals; where absent, each file is a patient of its own.
@@ -64,13 +67,16 @@ def evaluate(  # noqa: PLR0913 - the settings of one call
     """
     task = Task.of(task)
     options = options or ScoringOptions()
-    chosen = {"labels": labels, "slices": slices, "patients": patients, "probabilities": probabilities}
+    files = {"probabilities": probabilities, "scores": object_scores}
+    chosen = {"labels": labels, "slices": slices, "patients": patients, **files}
     check_choices(task, {**asdict(options), **chosen, "no_surfaces": not options.surfaces})
     if task is Task.CTC:
         return evaluate_sequences(reference=reference, prediction=prediction, options=options)
     pairs, notes = pairing.find_pairs(reference=_as_source(reference), prediction=_as_source(prediction))
     if probabilities is not None:
         pairs = with_probabilities(pairs, Path(probabilities))
+    if object_scores is not None:
+        pairs = with_object_scores(pairs, Path(object_scores))
     _check_patients(patients, pairs)
     about_cases: list[str] = []
     maps = case_maps(pairs, task=task, labels=labels, slices=slices, resample=options.resample)
@@ -92,6 +98,7 @@ def score_pair(
     task: str = "semantic",
     case_id: str,
     confidence: NDArray[np.floating] | None = None,
+    object_scores: Mapping[int, float] | None = None,
     options: ScoringOptions | None = None,
 ) -> CaseScores:
     """Scores of one case in memory; its classes are those of the reference's table.
@@ -102,6 +109,7 @@ def score_pair(
         task: as in `evaluate`, but for "ctc" (for isbi2012 a stack's slices, along the first axis, are taken together).
         case_id: the case.
         confidence: of each voxel, where the prediction of lesions is a detection map.
+        object_scores: number of a predicted object -> its confidence: adds AP by score (instances).
         options: how maps are scored; where absent, without surfaces, which training has no time for.
 
     Raises:
@@ -115,7 +123,7 @@ def score_pair(
     )
     pairing.check_grids(reference=reference, prediction=prediction, names=names)
     scheme = look_up(SCHEMES, task, kind="task")
-    pair = MapPair(case_id, reference, prediction, names, confidence)
+    pair = MapPair(case_id, reference, prediction, names, confidence, object_scores)
     return scheme.score(pair, options=options or ScoringOptions(surfaces=False))
 
 
@@ -135,6 +143,7 @@ def _scored(
             task=task,
             case_id=case.case_id,
             confidence=case.confidence,
+            object_scores=case.object_scores,
             options=options,
         )
         if case.probabilities is not None:
@@ -173,6 +182,7 @@ def _records(pairs: Sequence[pairing.CasePair]) -> list[InputRecord]:
             ("reference", pair.reference),
             ("prediction", pair.prediction),
             ("probabilities", pair.probabilities),
+            ("scores", pair.object_scores),
         )
         if isinstance(source, Path)
     ]

@@ -21,6 +21,7 @@ class EvaluationJob:
         reference: the truth.
         task: see `medseg.evaluation.evaluate`.
         probabilities: class probabilities of `prediction`; those of `against` are not judged.
+        object_scores: tables of the scores of `prediction`'s objects.
         labels: CSV of the classes.
         slices: slices of stacks.
         patients: CSV of the cases' patients.
@@ -32,6 +33,7 @@ class EvaluationJob:
     reference: Path
     task: str = "semantic"
     probabilities: Path | None = None
+    object_scores: Path | None = None
     labels: Path | None = None
     slices: str | None = None
     patients: Path | None = None
@@ -52,12 +54,16 @@ class EvaluationJob:
                 reference=self.reference,
                 task=self.task,
                 probabilities=probabilities,
+                object_scores=object_scores,
                 labels=labels,
                 slices=self.slices,
                 patients=patients,
                 options=self.options,
             )
-            for prediction, probabilities in ((self.prediction, self.probabilities), (self.against, None))
+            for prediction, probabilities, object_scores in (
+                (self.prediction, self.probabilities, self.object_scores),
+                (self.against, None, None),
+            )
             if prediction is not None
         ]
         if self.against is None:

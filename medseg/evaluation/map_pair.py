@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ class MapPair:
         prediction: the map to judge.
         names: of reference and prediction, for messages.
         confidence: of each voxel, where the prediction of lesions is a detection map.
+        object_scores: number of a predicted object -> its confidence, where known.
     """
 
     case_id: str
@@ -27,3 +29,4 @@ class MapPair:
     prediction: LabelMap
     names: tuple[str, str]
     confidence: NDArray[np.floating] | None = None
+    object_scores: Mapping[int, float] | None = None

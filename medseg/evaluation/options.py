@@ -46,24 +46,27 @@ class ScoringOptions:
 
 
 _NO_FIELD = {"border_pixels": "there is no field of interest"}
+_NO_SCORES = {"scores": "only objects with numbers, --task instances, have them"}
 _NO_SURFACES = dict.fromkeys(("tolerance_mm", "no_surfaces"), "no surfaces are measured")
 
 _NOT_TAKEN: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
-        Task.SEMANTIC.value: _NO_FIELD,
+        Task.SEMANTIC.value: {**_NO_FIELD, **_NO_SCORES},
         Task.ISBI2012.value: {
             **_NO_FIELD,
+            **_NO_SCORES,
             **_NO_SURFACES,
             "probabilities": "it compares the regions of finished maps; --task semantic judges probabilities",
         },
         Task.INSTANCES.value: {**_NO_FIELD, **_NO_SURFACES, "probabilities": "objects have numbers, no classes"},
-        Task.LESIONS.value: {**_NO_FIELD, **_NO_SURFACES},
+        Task.LESIONS.value: {**_NO_FIELD, **_NO_SCORES, **_NO_SURFACES},
         Task.CTC.value: {
             "patients": "its units are sequences",
             "labels": "its objects have numbers, no classes",
             "slices": "all frames are scored",
             "resample": "masks must have their reference's size",
             "probabilities": "its objects have numbers, no classes",
+            "scores": "its measures take no order of objects",
             **_NO_SURFACES,
         },
     }

@@ -24,9 +24,11 @@ from medseg.metrics import (
     DetectionCounts,
     LesionFindings,
     MatchCounts,
+    RankedObjects,
     RegionOverlap,
     SegmentationCounts,
     joined_findings,
+    joined_ranks,
 )
 
 STATISTICS: Mapping[str, type] = MappingProxyType(
@@ -35,6 +37,7 @@ STATISTICS: Mapping[str, type] = MappingProxyType(
         "coco": CocoCounts,
         "lesions": LesionFindings,
         "matches": MatchCounts,
+        "ranked": RankedObjects,
         "segmentation": SegmentationCounts,
         "detection": DetectionCounts,
         "calibration": CalibrationTable,
@@ -43,11 +46,13 @@ STATISTICS: Mapping[str, type] = MappingProxyType(
 """Name in a case -> its class, a dataclass of numbers or of arrays."""
 
 
-_JOINS: Mapping[type, Callable[[Any], Any]] = MappingProxyType({LesionFindings: joined_findings})
+_JOINS: Mapping[type, Callable[[Any], Any]] = MappingProxyType(
+    {LesionFindings: joined_findings, RankedObjects: joined_ranks}
+)
 """Statistics that are tables: joined at once, without copying the growing sum each time."""
-_DTYPES: Mapping[type, type] = MappingProxyType({LesionFindings: np.float64})
+_DTYPES: Mapping[type, type] = MappingProxyType({LesionFindings: np.float64, RankedObjects: np.float64})
 """Of the arrays of tables, which may be empty or hold nan; of others, as the numbers are."""
-_MOST_SUMS: Mapping[type, int] = MappingProxyType({LesionFindings: 500})
+_MOST_SUMS: Mapping[type, int] = MappingProxyType({LesionFindings: 500, RankedObjects: 500})
 """Tables grow with each sum and are joined some hundred times only."""
 
 

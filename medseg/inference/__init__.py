@@ -16,8 +16,10 @@ from medseg.inference.manifest import (
     label_entries,
 )
 from medseg.inference.notice import RESEARCH_NOTICE
+from medseg.inference.object_files import check_object_file, write_objects
 from medseg.inference.object_predictor import ObjectPredictor, load_model
 from medseg.inference.objects import NumberedObjects, ObjectRow, measure_objects, number_objects
+from medseg.inference.objects_csv import objects_csv
 from medseg.inference.onnx_export import OnnxExport, export_onnx
 from medseg.inference.package import load_network, read_manifest, write_package
 from medseg.inference.predictor import Prediction, Predictor, check_image
@@ -42,6 +44,7 @@ __all__ = [
     "TrainingRecord",
     "available_devices",
     "check_image",
+    "check_object_file",
     "choose_device",
     "choose_precision",
     "export_onnx",
@@ -54,7 +57,9 @@ __all__ = [
     "measure_objects",
     "model_card",
     "number_objects",
+    "objects_csv",
     "read_manifest",
     "sliding_window_logits",
+    "write_objects",
     "write_package",
 ]

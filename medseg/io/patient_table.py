@@ -24,15 +24,16 @@ def read_patients(path: Path) -> dict[str, str]:
     return patients
 
 
-def read_rows(path: Path, *, columns: tuple[str, ...]) -> list[dict[str, str]]:
+def read_rows(path: Path, *, columns: tuple[str, ...], may_be_empty: bool = False) -> list[dict[str, str]]:
     """The rows of a CSV file with a line of column names.
 
     Args:
         path: the file.
         columns: names that must be there.
+        may_be_empty: whether a table without rows is taken.
 
     Raises:
-        InputError: the file cannot be read, lacks one of `columns`, or has no row.
+        InputError: the file cannot be read, lacks one of `columns`, or has no row where it must.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
@@ -43,7 +44,7 @@ def read_rows(path: Path, *, columns: tuple[str, ...]) -> list[dict[str, str]]:
         message = f"{path}: cannot be read as a table ({error}). Expected CSV with the columns {', '.join(columns)}."
         raise InputError(message) from error
     lacking = [column for column in columns if column not in found]
-    if lacking or not rows:
+    if lacking or not (rows or may_be_empty):
         what = f"no column {lacking[0]}" if lacking else "no row"
         message = f"{path}: expected a CSV table with the columns {', '.join(columns)}, got {what}."
         raise InputError(message)

@@ -46,10 +46,14 @@ from medseg.metrics.cell_tracks import EdgeCounts, Track, check_tracks, edge_cou
 from medseg.metrics.coco import (
     CocoCounts,
     CocoScores,
+    RankedObjects,
     coco_average_precision,
     coco_counts,
     coco_point_precision,
     coco_scores,
+    joined_ranks,
+    ranked_average_precision,
+    ranked_objects,
 )
 from medseg.metrics.confusion import ConfusionTable, confusion_table
 from medseg.metrics.definitions import available_metrics, definition_of
@@ -138,6 +142,7 @@ __all__ = [
     "MatchCounts",
     "MetricDefinition",
     "ObjectMatches",
+    "RankedObjects",
     "RegionOverlap",
     "ReliabilityDiagram",
     "SegmentationCounts",
@@ -184,6 +189,7 @@ __all__ = [
     "jaccard_sums",
     "joined_findings",
     "joined_overlap",
+    "joined_ranks",
     "label_cells",
     "label_lesions",
     "lesion_average_precision",
@@ -211,6 +217,8 @@ __all__ = [
     "panoptic_quality",
     "pixel_accuracy",
     "precision_per_class",
+    "ranked_average_precision",
+    "ranked_objects",
     "recall_per_class",
     "region_overlap",
     "reliability_diagram",

@@ -11,7 +11,8 @@ label images hold no crowd regions, and a threshold of 0.9 is 0.9 exactly.
 
 **Without scores** there is no order of confidence, hence one point on the curve, at recall r and precision p: AP is
 p times the share of the 101 recalls up to r. COCO's program given equal scores takes the order of the list as
-confidence; the value here is the lowest that any order can give.
+confidence; the value here is the lowest that any order can give. **With scores** (`ranked_objects`) the curve is drawn
+in their order, equal ones in the order of the images and of the objects' ids.
 """
 
 from __future__ import annotations
@@ -74,6 +75,71 @@ class CocoCounts:
     def __add__(self, other: CocoCounts) -> CocoCounts:
         """Of both together."""
         return CocoCounts(self.found + other.found, self.wrong + other.wrong, self.references + other.references)
+
+
+@dataclass(frozen=True, eq=False)
+class RankedObjects:
+    """Predicted objects with their confidences; they add up over images.
+
+    Attributes:
+        scores: (P,) confidence of each predicted object.
+        thresholds_met: (P,) how many of `IOU_THRESHOLDS`, from the lowest on, the object has a match at.
+        references: objects of the reference.
+    """
+
+    scores: NDArray[np.float64]
+    thresholds_met: NDArray[np.float64]
+    references: int
+
+    def __add__(self, other: RankedObjects) -> RankedObjects:
+        """Of both together."""
+        return joined_ranks((self, other))
+
+
+def joined_ranks(parts: Sequence[RankedObjects]) -> RankedObjects:
+    """All objects in one table, in the order of the images."""
+    return RankedObjects(
+        np.concatenate([one.scores for one in parts]),
+        np.concatenate([one.thresholds_met for one in parts]),
+        sum(one.references for one in parts),
+    )
+
+
+def ranked_objects(overlap: InstanceOverlap, *, scores: Sequence[float]) -> RankedObjects:
+    """The predicted objects of one image with their confidences.
+
+    Args:
+        overlap: the objects.
+        scores: (P,) confidence of each of `overlap.prediction_ids`.
+
+    Raises:
+        InputError: not one finite score for each predicted object.
+    """
+    order = _by_confidence(overlap, scores)
+    # From an IoU above 0.5 on partners are unique, so what is met at a threshold is met at each lower one.
+    met = [_partners(overlap, iou_threshold=one, order=order) >= 0 for one in IOU_THRESHOLDS]
+    return RankedObjects(np.asarray(scores, float), np.sum(met, axis=0, dtype=np.float64), overlap.num_reference)
+
+
+def ranked_average_precision(ranked: RankedObjects, *, iou_threshold: float | None = None) -> float:
+    """Average precision of objects with confidences, of all sizes.
+
+    Args:
+        ranked: of one image, or of all added.
+        iou_threshold: one of `IOU_THRESHOLDS`; absent: the mean over all of them.
+
+    Returns:
+        0 to 1; nan where the reference has no object.
+    """
+    if not ranked.references:
+        return float("nan")
+    met = ranked.thresholds_met[np.argsort(-ranked.scores, kind="stable")]
+    places = range(len(IOU_THRESHOLDS)) if iou_threshold is None else [IOU_THRESHOLDS.index(iou_threshold)]
+    areas = []
+    for place in places:
+        found = np.cumsum(met > place)
+        areas.append(_area(found, np.arange(1, len(met) + 1) - found, num_reference=ranked.references))
+    return float(np.mean(areas))
 
 
 def coco_counts(overlap: InstanceOverlap) -> CocoCounts:

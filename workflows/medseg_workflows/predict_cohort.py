@@ -96,9 +96,9 @@ def _predict(job: CaseJob, settings: PredictionSettings) -> tuple[Image, Predict
 def _write_case(
     job: CaseJob, image: Image, prediction: Prediction, settings: PredictionSettings, folder: Path
 ) -> dict[str, str]:
+    from medseg.inference import objects_csv
     from medseg.io import write_label_map
     from medseg.reports import write_overlay
-    from medseg_workflows.objects_csv import objects_csv
 
     remove_leftovers(folder)
     suffix = mask_format(settings.mask_format, image_format=image.metadata.format)

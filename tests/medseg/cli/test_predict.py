@@ -1,9 +1,13 @@
 """`medseg predict`: which inputs become which masks."""
 
+import csv
+import json
+
 import numpy as np
 import pytest
 from cases.dicom import SeriesCase
 from PIL import Image as PillowImage
+from scipy import ndimage
 
 import medseg
 from medseg.geometry import Affine, WorldFrame
@@ -93,3 +97,37 @@ def test_models_of_different_classes_are_refused(medseg_command, tmp_path):
     assert outcome.code == 2
     assert "the models have different classes" in outcome.err
     assert not (tmp_path / "mask.png").exists()
+
+
+def test_objects_are_written_as_a_table_or_as_cocos_json(medseg_command, tmp_path):
+    # Dark membranes around bright cells.
+    picture = np.full((96, 96), 190, np.uint8)
+    picture[::24], picture[1::24], picture[:, ::24], picture[:, 1::24] = 30, 30, 30, 30
+    source = tmp_path / "a.png"
+    PillowImage.fromarray(picture).save(source)
+    words = ("predict", CELLS_MODEL, source, "--output", tmp_path / "mask.png", "--objects")
+    assert medseg_command(*words, tmp_path / "a.csv").code == 0
+    assert medseg_command(*words, tmp_path / "a.json").code == 0
+    assert medseg_command(*words, tmp_path / "tables").code == 0
+    mask = medseg.read_label_map(tmp_path / "mask.png")
+    regions, count = ndimage.label(mask.array, structure=np.ones((3, 3)))
+    rows = list(csv.DictReader((tmp_path / "a.csv").read_text().splitlines()))
+    assert [int(row["voxels"]) for row in rows] == np.bincount(regions.ravel())[1:].tolist()
+    assert len(rows) == count > 0
+    assert (tmp_path / "tables" / "a.csv").read_bytes() == (tmp_path / "a.csv").read_bytes()
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert [entry["file_name"] for entry in content["images"]] == ["a.png"]
+    assert [entry["area"] for entry in content["annotations"]] == [int(row["voxels"]) for row in rows]
+
+
+def test_objects_of_several_images_go_to_a_folder_and_other_endings_are_refused(medseg_command, tmp_path):
+    for name in ("a.png", "b.png"):
+        _png(tmp_path / "in" / name)
+    words = ("predict", CELLS_MODEL, tmp_path / "in", "--output", tmp_path / "out", "--objects")
+    refused = medseg_command(*words, tmp_path / "all.csv")
+    assert (refused.code, "expected a folder for 2 images" in refused.err) == (2, True)
+    refused = medseg_command(*words, tmp_path / "all.xlsx")
+    assert (refused.code, "objects are written as .csv or .json" in refused.err) == (2, True)
+    assert not (tmp_path / "out").exists()
+    assert medseg_command(*words, tmp_path / "tables").code == 0
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == ["a.csv", "b.csv"]

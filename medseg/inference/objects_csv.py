@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 
-from medseg.inference import ObjectRow
+from medseg.inference.objects import ObjectRow
 
 _AXES = {"centroid_mm": "xyz", "centroid_voxel": "012", "box_start": "012", "box_stop": "012"}
 """Fields that hold one number an axis: letters of the world axes, or positions of the array axes."""

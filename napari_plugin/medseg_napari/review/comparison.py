@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medseg.errors import GeometryError
-from medseg.metrics import hausdorff_95_pooled_mm, surface_distances
+from medseg.metrics import hausdorff_95_pooled_mm, nsd_area_weighted, surface_distances
 from medseg_napari.review.boxes import Box, ObjectBoxes, union
 from medseg_napari.review.review import Review
 from medseg_napari.review.steps import ReviewChange
@@ -25,6 +26,21 @@ class Difference(IntEnum):
     """Of an object that overlaps no reference object."""
     BOUNDARY = 3
     """Foreground in one of the two only, of an object that the other has as well."""
+
+
+@dataclass(frozen=True)
+class SurfaceScores:
+    """How far the surfaces of all foreground are apart.
+
+    Attributes:
+        hausdorff_95_mm: 95th percentile of the distances, both ways pooled; as the metric says where one is empty.
+        nsd: share of both surfaces within the tolerance of the other, 0 to 1.
+        tolerance_mm: that tolerance.
+    """
+
+    hausdorff_95_mm: float
+    nsd: float
+    tolerance_mm: float
 
 
 class Comparison:
@@ -78,12 +94,26 @@ class Comparison:
         """Ids of the objects that overlap no reference object."""
         return tuple(sorted(set(self._review.table.ids) - self._right))
 
-    def hausdorff_95_mm(self) -> float:
-        """95th percentile of the distances between the surfaces, both ways pooled; over all, so not for every edit."""
+    def surface_scores(self, *, tolerance_mm: float) -> SurfaceScores:
+        """How far the surfaces are apart; over all voxels, so not for every edit: call it beside the window.
+
+        Args:
+            tolerance_mm: distance up to which surfaces count as the same.
+        """
         distances = surface_distances(
             reference=self._reference != 0, prediction=self._review.labels != 0, spacing_mm=self._spacing_mm
         )
-        return hausdorff_95_pooled_mm(distances)
+        return SurfaceScores(
+            hausdorff_95_pooled_mm(distances), nsd_area_weighted(distances, tolerance_mm=tolerance_mm), tolerance_mm
+        )
+
+    def place_of_missed(self, reference_id: int) -> Box:
+        """Bounding box of a reference object.
+
+        Raises:
+            LabelError: there is no such object.
+        """
+        return self._reference_boxes[reference_id]
 
     def update(self, change: ReviewChange) -> Box | None:
         """Box of the differences that were drawn anew after a change of the review; None where none could differ."""

@@ -31,12 +31,15 @@ def test_deleting_what_overlapped_makes_all_of_the_reference_object_missed():
     assert found.differences.tolist() == [[0, 3, 3, 0]]
 
 
-def test_the_95_percent_hausdorff_distance_of_two_voxels_2_mm_apart_is_2_mm():
+def test_two_voxels_2_mm_apart_are_apart_by_2_mm_and_agree_within_2_mm_only():
     labels = np.zeros((1, 5), np.uint16)
     reference = labels.copy()
     labels[0, 1], reference[0, 2] = 1, 1
     found = Comparison(Review(labels), reference, spacing_mm=(1.0, 2.0))
-    assert found.hausdorff_95_mm() == pytest.approx(2.0)
+    scores = found.surface_scores(tolerance_mm=2.0)
+    assert scores.hausdorff_95_mm == pytest.approx(2.0)
+    assert scores.nsd == pytest.approx(1.0)
+    assert found.place_of_missed(1) == (slice(0, 1), slice(2, 3))
 
 
 def test_nothing_against_nothing_has_no_dice():

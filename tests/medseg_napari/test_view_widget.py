@@ -136,6 +136,14 @@ def oblique():
     return [*image_layer(image, name="CT"), labels_layer(lesions, name="lesions", image=image)]
 
 
+def _millimetres(layer, point):
+    """The numbers of the status at a point of the viewer."""
+    words = layer.get_status(point, world=True)["coords"].split()
+    return [
+        float(number) * (1 if letter in "LPS" else -1) for letter, number in zip(words[:-1:2], words[1::2], strict=True)
+    ]
+
+
 def test_show_straight_adds_copies_on_each_other_that_cannot_be_painted(dock, qtbot, oblique):
     viewer, widget = dock
     ct, lesions = _add(viewer, oblique)
@@ -144,6 +152,8 @@ def test_show_straight_adds_copies_on_each_other_that_cannot_be_painted(dock, qt
     ct.contrast_limits = (-50, 50)
     viewer.layers.selection.select_only(ct)
     viewer.layers.selection.add(lesions)
+    viewer.dims.set_point(range(3), ct.data_to_world((5, 6, 7)))
+    place = _millimetres(ct, ct.data_to_world((5, 6, 7)))
     widget.straight.click()
     qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=30_000)
     scan, mask = viewer.layers[2], viewer.layers[3]
@@ -152,6 +162,7 @@ def test_show_straight_adds_copies_on_each_other_that_cannot_be_painted(dock, qt
     assert tuple(scan.contrast_limits) == (-50, 50)
     assert not mask.editable
     assert STRAIGHT_OF in scan.metadata
+    assert _millimetres(scan, viewer.dims.point) == pytest.approx(place, abs=0.55)  # the same place, on a slice of 1 mm
     assert (ct.visible, lesions.visible) == (False, False)
     viewer.layers.selection.select_only(scan)
     assert not widget.straight.isVisible()

@@ -30,7 +30,7 @@ def show_plane(viewer: Any, name: str) -> None:
     _order(viewer, plane.order)
     viewer.dims.ndisplay = 2
     viewer.scene.camera.orientation2d = plane.orientation
-    viewer.reset_view()
+    _fit(viewer)
 
 
 def show_in_3d(viewer: Any) -> None:
@@ -39,7 +39,7 @@ def show_in_3d(viewer: Any) -> None:
     _order(viewer, axial.order)
     viewer.scene.camera.orientation2d = axial.orientation
     viewer.dims.ndisplay = 3
-    viewer.reset_view()
+    _fit(viewer)
     viewer.scene.camera.set_view_direction(_TO_THE_BACK, up_direction=_TO_THE_HEAD)
 
 
@@ -50,6 +50,11 @@ def plane_shown(viewer: Any) -> str | None:
         return None
     order = tuple(axis - (dims.ndim - 3) for axis in dims.order[-3:])
     return next((name for name, plane in PLANES.items() if plane.order == order), None)
+
+
+def _fit(viewer: Any) -> None:
+    """All that is seen in view; layers that are hidden may lie elsewhere."""
+    viewer.reset_view(layers=[layer for layer in viewer.layers if layer.visible] or None)
 
 
 def _order(viewer: Any, order: tuple[int, int, int]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,12 @@ def speak_of_patient(layer: Any) -> None:
     layer = getattr(layer, "__wrapped__", layer)  # a widget's view of a layer has the layer inside
     if not is_of_patient(layer) or "get_status" in vars(layer):
         return
-    given = layer.get_status
     origin: Origin = layer.metadata[ORIGIN]
+    reference = ref(layer)  # a layer that held itself would keep its array until the collector comes
 
     def get_status(position: Any = None, **options: Any) -> dict[str, str]:
-        status = given(position, **options)
+        layer = reference()
+        status: dict[str, str] = type(layer).get_status(layer, position, **options)
         if position is None or not options.get("world"):
             return status
         place = place_in_words(origin, np.asarray(layer.world_to_data(np.asarray(position))))

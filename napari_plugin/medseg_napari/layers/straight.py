@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,6 +62,12 @@ def straight_grid_of(origin: Origin) -> Grid:
     matrix = np.diag([*spacing_mm, 1.0])
     matrix[:3, 3] = first_mm
     return Grid(tuple(int(size) for size in shape), Affine(matrix, frame=WorldFrame.LPS).to_frame(WorldFrame.RAS))
+
+
+def place_of(layer: Any, point: Sequence[float]) -> tuple[float, ...]:
+    """(z, y, x) in LPS mm of a point of the viewer over an oblique layer: the same place over its straight copy."""
+    index = np.asarray(layer.world_to_data(np.asarray(point)))
+    return tuple(layer.metadata[ORIGIN].affine.to_frame(WorldFrame.LPS).apply(index)[::-1])
 
 
 def straight_copy(

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QProgressDialog, QWidget
 from medseg_napari.jobs.background import Job, Report
 from medseg_napari.layers.patient_view import watch
 from medseg_napari.layers.placement import ORIGIN, LayerData
-from medseg_napari.layers.straight import StraightRequest, can_be_straightened, straight_copy
+from medseg_napari.layers.straight import StraightRequest, can_be_straightened, place_of, straight_copy
 from medseg_napari.widgets.error_dialog import show_error
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class Straightening(QObject):
         self.dialog.setValue(min(99, int(100 * report.fraction)))
 
     def _add(self, copies: list[LayerData]) -> None:
+        dims, added = self._viewer.dims, []
+        place = place_of(self._layers[0], dims.point)
         for layer, data, (values, settings, kind) in zip(self._layers, self._data, copies, strict=True):
             if layer in self._viewer.layers and layer.data is data:
                 copy = getattr(self._viewer, f"add_{kind}")(values, **settings)
@@ -70,6 +72,10 @@ class Straightening(QObject):
                     copy.contour = layer.contour
                     copy.editable = False  # what is drawn here would not come back onto the scan
                 layer.visible = False
+                added.append(copy)
+        if added:
+            dims.set_point(range(dims.ndim - len(place), dims.ndim), place)
+            self._viewer.reset_view(layers=added)
         self._end()
 
     def _fail(self, error: BaseException) -> None:

@@ -17,6 +17,8 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
+from medseg.errors import ConfigError
+
 Trunk = Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnext101_32x8d"]
 TrunkNorm = Literal["batch", "frozen_batch", "group"]
 
@@ -70,6 +72,7 @@ class ResNetTrunk(nn.Module):
     def __init__(self, in_channels: int, *, name: Trunk, norm: TrunkNorm, width_factor: float) -> None:
         super().__init__()
         self.published_as: str = name
+        self._norm = norm
         layers, norm_layer = _TRUNKS[name], _NORMS[norm]
         width = scaled(_STEM_WIDTH, width_factor)
         self.conv1 = nn.Conv2d(in_channels, width, 7, stride=2, padding=3, bias=False)
@@ -98,7 +101,17 @@ class ResNetTrunk(nn.Module):
         return features
 
     def published_names(self) -> Mapping[str, str]:
-        """Own names of weights -> torchvision's: the same."""
+        """Own names of weights -> torchvision's: the same.
+
+        Raises:
+            ConfigError: the trunk has group norm, in which published weights do not give the published features.
+        """
+        if self._norm == "group":
+            message = (
+                f"model.pretrained: weights of {self.published_as} are published for batch norm, this trunk has group "
+                "norm. Set the model's option norm to frozen_batch, or leave pretrained out."
+            )
+            raise ConfigError(message)
         return {name: name for name in self.state_dict()}
 
 

@@ -65,6 +65,26 @@ def test_a_residual_trunk_gives_torchvisions_features(tmp_path):
     assert torch.equal(ours.trunk.layer4[2].conv2.weight, theirs.layer4[2].conv2.weight)
 
 
+@pytest.mark.parametrize(("backbone", "norm"), [("resnet50", "frozen_batch"), ("resnet18", "batch")])
+def test_the_trunk_of_mask_rcnn_gives_torchvisions_features(tmp_path, backbone, norm):
+    theirs = _published(backbone)
+    ours = build_model("mask_rcnn", in_channels=3, num_classes=2, backbone=backbone, norm=norm).eval()
+    heads = {name: tensor.clone() for name, tensor in ours.state_dict().items() if not name.startswith("trunk.")}
+    load_pretrained(ours, _file(tmp_path, theirs))
+    with torch.no_grad():
+        found, expected = ours.trunk(_image()), _stem_features(theirs, _image())
+    for own, other in zip(found.values(), expected, strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-4, atol=1e-4)
+    assert all(torch.equal(ours.state_dict()[name], tensor) for name, tensor in heads.items())
+
+
+def test_a_trunk_with_group_norm_takes_no_weights_of_batch_norm(tmp_path):
+    path = _file(tmp_path, _published("resnet18"))
+    ours = build_model("mask_rcnn", in_channels=1, num_classes=2, backbone="resnet18", norm="group")
+    with pytest.raises(ConfigError, match=r"published for batch norm, this trunk has group norm\. Set .*frozen_batch"):
+        load_pretrained(ours, path)
+
+
 @pytest.mark.parametrize("name", ["vgg16", "vgg16_bn"])
 def test_a_vgg_trunk_gives_torchvisions_features(tmp_path, name):
     theirs = _published(name).features

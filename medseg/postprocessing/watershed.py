@@ -86,9 +86,11 @@ def seeded_watershed(
 ) -> NDArray[SeedNumber]:
     """Seed number of the basin that each voxel of the mask belongs to, 0 outside and where no seed is connected.
 
-    The relief is flooded from the seeds through faces (Meyer 1994, doi 10.1016/0165-1684(94)90060-4). Equal to
-    scikit-image's `watershed(relief, seeds, mask=mask)`, but only those components of the mask are flooded in which
-    seeds compete; where there is one seed, the whole component is its basin.
+    The relief is flooded from the seeds through faces (Meyer 1994, doi 10.1016/0165-1684(94)90060-4), by scikit-image's
+    `watershed(relief, seeds, mask=mask)`, but only in those components of the mask in which seeds compete; where there
+    is one seed, the whole component is its basin. Seed voxels of equal height flood in an order that scikit-image
+    leaves open and that other seeds in the queue change, so a few voxels on crests may differ from its answer for the
+    whole mask.
 
     Args:
         relief: (*spatial) height; basins meet on crests.

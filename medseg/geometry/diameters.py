@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.spatial import ConvexHull
 from medseg.errors import GeometryError
 from medseg.geometry.contours import outlines
 
+_MOST_PASSINGS = 1 << 20
 _SAME_PLACE = 1e-9
 """Distance below which two places along the diameter are one, as a share of its length."""
 
@@ -108,18 +110,46 @@ def _across(
     end = np.concatenate([np.roll(polygon, -1, axis=0) for polygon in polygons])
     near = _SAME_PLACE * float(np.linalg.norm(line))
     places = np.unique(begin[:, 0])
-    low, high = np.minimum(begin[:, 0], end[:, 0]), np.maximum(begin[:, 0], end[:, 0])
-    rise = end[:, 0] - begin[:, 0]
-    is_flat = np.abs(rise) <= near
-    share = (places[:, None] - begin[:, 0]) / np.where(is_flat, 1.0, rise)
-    height = begin[:, 1] + np.clip(np.where(is_flat, 0.0, share), 0.0, 1.0) * (end[:, 1] - begin[:, 1])
-    crosses = (low - near <= places[:, None]) & (places[:, None] <= high + near)
-    top = np.where(crosses, np.maximum(height, np.where(is_flat, end[:, 1], -np.inf)), -np.inf).max(axis=1)
-    bottom = np.where(crosses, np.minimum(height, np.where(is_flat, end[:, 1], np.inf)), np.inf).min(axis=1)
+    top, bottom = _reach(places, begin, end, near=near)
     widest = int((top - bottom).argmax())
     ends = np.array([[places[widest], bottom[widest]], [places[widest], top[widest]]])
     back = np.linalg.solve(to_plane, (ends @ frame).T).T
     return float(top[widest] - bottom[widest]), (back[0], back[1])
+
+
+def _reach(
+    places: NDArray[np.float64], begin: NDArray[np.float64], end: NDArray[np.float64], *, near: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Highest and lowest point of the edges from `begin` to `end` at each of `places`, ascending, along the first axis.
+
+    Each edge is looked at where it passes only: an outline as rough as noise has tens of thousands of short edges, and
+    all of them at all places would take gigabytes.
+    """
+    top, bottom = np.full(places.size, -np.inf), np.full(places.size, np.inf)
+    low, high = np.minimum(begin[:, 0], end[:, 0]), np.maximum(begin[:, 0], end[:, 0])
+    first = np.searchsorted(places, low - near)
+    counts = np.searchsorted(places, high + near, side="right") - first
+    for part in _parts(counts):
+        edge = np.repeat(np.arange(part.start, part.stop), counts[part])
+        at = first[edge] + np.arange(edge.size) - np.repeat(np.cumsum(counts[part]) - counts[part], counts[part])
+        rise = end[edge, 0] - begin[edge, 0]
+        is_flat = np.abs(rise) <= near
+        share = (places[at] - begin[edge, 0]) / np.where(is_flat, 1.0, rise)
+        height = begin[edge, 1] + np.clip(np.where(is_flat, 0.0, share), 0.0, 1.0) * (end[edge, 1] - begin[edge, 1])
+        other = np.where(is_flat, end[edge, 1], height)
+        np.maximum.at(top, at, np.maximum(height, other))
+        np.minimum.at(bottom, at, np.minimum(height, other))
+    return top, bottom
+
+
+def _parts(counts: NDArray[np.int64]) -> Iterator[slice]:
+    """Runs of edges that pass at most about `_MOST_PASSINGS` places together."""
+    stops = np.searchsorted(np.cumsum(counts), np.arange(_MOST_PASSINGS, counts.sum() + _MOST_PASSINGS, _MOST_PASSINGS))
+    start = 0
+    for stop in [*(int(stop) + 1 for stop in stops[:-1]), counts.size]:
+        if stop > start:
+            yield slice(start, stop)
+            start = stop
 
 
 def _placed(ends: tuple[NDArray[np.float64], NDArray[np.float64]], index: int, slice_axis: int) -> Ends:

@@ -1,5 +1,7 @@
 """Diameters of objects: examples by hand, and all pairs of voxel corners as the oracle."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -109,3 +111,16 @@ def test_both_diameters_are_those_of_brute_force(seed):
     places = np.unique((corners_of(plane) @ in_plane.T) @ along)
     widest = max(reach_at(plane, in_plane, np.zeros(2), along, place) for place in places)
     assert found.across_mm == pytest.approx(widest)
+
+
+def test_an_object_as_rough_as_noise_takes_no_more_memory_than_its_slice():
+    """A square frame with noise inside: both diameters are the square's diagonals."""
+    mask = np.random.default_rng(0).random((1, 200, 200)) < 0.5
+    mask[0, [0, -1], :] = mask[0, :, [0, -1]] = True
+    tracemalloc.start()
+    found = slice_diameters(mask, np.eye(3))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.longest_mm == pytest.approx(200 * np.sqrt(2))
+    assert found.across_mm == pytest.approx(200 * np.sqrt(2))
+    assert most < 300e6

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from qtpy.QtCore import QItemSelectionModel, QSortFilterProxyModel, Qt, Signal
+from qtpy.QtCore import QItemSelection, QItemSelectionModel, QSortFilterProxyModel, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QTableView, QVBoxLayout, QWidget
 
 from medseg_napari.jobs.measuring import Measurer
@@ -141,14 +141,14 @@ class ObjectPanel(QWidget):
         places = [index for number in ids if (index := self._index_of(number)) is not None]
         if not places:
             return
-        row = QItemSelectionModel.SelectionFlag.Rows
-        chosen = QItemSelectionModel.SelectionFlag.Select | row
+        flag = QItemSelectionModel.SelectionFlag
+        chosen = QItemSelection()
+        for place in places:
+            chosen.merge(QItemSelection(place, place), flag.Select)
         self._is_following = not fly
-        if not add:
-            self._selection.clearSelection()
-        self._selection.setCurrentIndex(places[0], chosen)
-        for place in places[1:]:
-            self._selection.select(place, chosen)
+        # In one go: napari draws a layer anew for each change of its colours.
+        self._selection.setCurrentIndex(places[0], flag.NoUpdate)
+        self._selection.select(chosen, flag.Rows | (flag.Select if add else flag.ClearAndSelect))
         self.table.scrollTo(places[0])
         self._is_following = False
 

@@ -64,7 +64,6 @@ class DrawnPlaces:
             name="click once into each part",
             face_color=_COLOUR,
             size=float(size),
-            out_of_slice_display=True,
             **placement_of(self._labels),
         )
         layer.mode = "add"

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medseg.errors import GeometryError
-from medseg.metrics import hausdorff_95_pooled_mm, nsd_area_weighted, surface_distances
+from medseg.metrics import hausdorff_95_pooled_mm, nsd_area_weighted, overlap_table, surface_distances
+from medseg.metrics.lesions import MIN_IOU
 from medseg_napari.review.boxes import Box, ObjectBoxes, union
 from medseg_napari.review.review import Review
 from medseg_napari.review.steps import ReviewChange
@@ -21,11 +22,11 @@ class Difference(IntEnum):
 
     NONE = 0
     MISSED = 1
-    """Of a reference object that no object overlaps."""
+    """Of a reference object that no object finds."""
     SPURIOUS = 2
-    """Of an object that overlaps no reference object."""
+    """Of an object that finds no reference object."""
     BOUNDARY = 3
-    """Foreground in one of the two only, of an object that the other has as well."""
+    """Foreground in one of the two only, of an object that finds or is found."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class SurfaceScores:
 class Comparison:
     """The differences between the labels of a review and a reference; an edit costs a look at the boxes around it.
 
-    Foreground counts, not ids: two objects where the reference has one differ nowhere.
+    An object finds a reference object when the two have an intersection over union of at least `MIN_IOU`, the limit of
+    the scores for lesions; so a neighbour that touches it does not. Voxels differ by foreground, not by id: two objects
+    where the reference has one differ nowhere.
 
     Args:
         review: its labels are compared, and its edits followed by `update`.
@@ -69,10 +72,16 @@ class Comparison:
         self._reference = reference
         self._reference_boxes = ObjectBoxes(reference)
         self._spacing_mm = spacing_mm
-        both = (review.labels != 0) & (reference != 0)
-        self._found = set(np.unique(reference[both]).tolist())
-        self._right = set(np.unique(review.labels[both]).tolist())
-        self._in_both = int(np.count_nonzero(both))
+        overlap = overlap_table(reference_labels=reference, prediction_labels=review.labels)
+        ids, reference_ids = overlap.prediction_ids.tolist(), overlap.reference_ids.tolist()
+        self._sizes = dict(zip(ids, overlap.prediction_sizes.tolist(), strict=True))
+        self._reference_sizes = dict(zip(reference_ids, overlap.reference_sizes.tolist(), strict=True))
+        self._shared: dict[int, dict[int, int]] = {number: {} for number in ids}
+        pairs = zip(overlap.pair_prediction, overlap.pair_reference, overlap.intersections.tolist(), strict=True)
+        for at, reference_at, voxels in pairs:
+            self._shared[ids[at]][reference_ids[reference_at]] = voxels
+        self._found, self._right = self._matched()
+        self._in_both = int(overlap.intersections.sum())
         self._in_labels = int(np.count_nonzero(review.labels))
         self._in_reference = int(np.count_nonzero(reference))
         self.differences = np.zeros(reference.shape, dtype=np.uint8)
@@ -86,12 +95,12 @@ class Comparison:
 
     @property
     def missed(self) -> tuple[int, ...]:
-        """Ids of the reference objects that no object overlaps."""
+        """Ids of the reference objects that no object finds."""
         return tuple(sorted(set(self._reference_boxes) - self._found))
 
     @property
     def spurious(self) -> tuple[int, ...]:
-        """Ids of the objects that overlap no reference object."""
+        """Ids of the objects that find no reference object."""
         return tuple(sorted(set(self._review.table.ids) - self._right))
 
     def surface_scores(self, *, tolerance_mm: float) -> SurfaceScores:
@@ -127,16 +136,38 @@ class Comparison:
         self._in_both += int(np.count_nonzero(now & (reference != 0))) - int(
             np.count_nonzero(before & (reference != 0))
         )
-        ids = {*change.ids, *np.unique(labels).tolist()} - {0}
-        reference_ids = set(np.unique(reference).tolist()) - {0}
-        self._right -= set(change.removed)
-        boxes = {number: self._review.box_of(number) for number in ids}
-        reference_boxes = {number: self._reference_boxes[number] for number in reference_ids}
-        _mark(self._right, boxes, self._review.labels, against=self._reference)
-        _mark(self._found, reference_boxes, self._reference, against=self._review.labels)
-        around = union([change.box, *boxes.values(), *reference_boxes.values()])
-        self._draw(around)
-        return around
+        for number in change.removed:
+            self._shared.pop(number, None)
+        for number in change.ids:
+            self._share(number)
+        found, right = self._found, self._right
+        self._found, self._right = self._matched()
+        around = [change.box]
+        around += [self._reference_boxes[number] for number in found ^ self._found]
+        around += [self._review.box_of(number) for number in right ^ self._right if number in self._shared]
+        self._draw(union(around))
+        return union(around)
+
+    def _share(self, number: int) -> None:
+        """Count the voxels that an object has, and has in common with each reference object."""
+        box = self._review.box_of(number)
+        inside = self._reference[box][self._review.labels[box] == number]
+        ids, counts = np.unique(inside, return_counts=True)
+        shared = dict(zip(ids.tolist(), counts.tolist(), strict=True))
+        self._sizes[number] = inside.size
+        shared.pop(0, None)
+        self._shared[number] = shared
+
+    def _matched(self) -> tuple[set[int], set[int]]:
+        """Ids of the reference objects that are found, and of the objects that find one."""
+        found, right = set(), set()
+        for number, shared in self._shared.items():
+            for reference_id, voxels in shared.items():
+                together = self._sizes[number] + self._reference_sizes[reference_id] - voxels
+                if voxels >= MIN_IOU * together:
+                    found.add(reference_id)
+                    right.add(number)
+        return found, right
 
     def _draw(self, box: Box) -> None:
         labels, reference, drawn = self._review.labels[box], self._reference[box], self.differences[box]
@@ -148,17 +179,6 @@ class Comparison:
             differs = (one != 0) & (other == 0)
             is_known = np.isin(one[differs], _as_array(known, one.dtype))
             drawn[differs] = np.where(is_known, Difference.BOUNDARY, alone)
-
-
-def _mark(
-    overlapping: set[int], boxes: dict[int, Box], labels: NDArray[np.integer], *, against: NDArray[np.integer]
-) -> None:
-    """Add the objects that overlap the foreground of `against` to the set, and take the others from it."""
-    for number, box in boxes.items():
-        if ((labels[box] == number) & (against[box] != 0)).any():
-            overlapping.add(number)
-        else:
-            overlapping.discard(number)
 
 
 def _as_array(ids: Iterable[int], dtype: np.dtype) -> NDArray[np.integer]:

@@ -42,6 +42,14 @@ def test_two_voxels_2_mm_apart_are_apart_by_2_mm_and_agree_within_2_mm_only():
     assert found.place_of_missed(1) == (slice(0, 1), slice(2, 3))
 
 
+def test_a_neighbour_that_reaches_into_an_object_does_not_find_it():
+    labels = np.array([[0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]], np.uint16)
+    reference = np.array([[4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5]], np.uint16)
+    found = Comparison(Review(labels), reference, spacing_mm=(1.0, 1.0))
+    assert (found.missed, found.spurious) == ((4,), ())  # one voxel of eleven: below a tenth
+    assert found.differences.tolist() == [[1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0]]
+
+
 def test_nothing_against_nothing_has_no_dice():
     empty = np.zeros((2, 2), np.uint16)
     assert np.isnan(Comparison(Review(empty), empty.copy(), spacing_mm=(1.0, 1.0)).dice)

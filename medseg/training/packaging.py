@@ -25,7 +25,7 @@ from medseg.models import DetectionNetwork, SegmentationNetwork
 from medseg.training.checkpoints import load_checkpoint
 from medseg.training.fingerprint import Fingerprint, input_contract
 from medseg.training.postprocessing_choice import with_chosen_steps
-from medseg.training.previews import WriteOverlay
+from medseg.training.previews import WriteOverlay, drawn_maps
 from medseg.training.run import Run
 from medseg.training.run_folder import recipe_values
 from medseg.training.validation import ValidationResult
@@ -132,8 +132,7 @@ def _write_predictions(run: Run, result: ValidationResult, write_overlay: WriteO
             write_overlay(
                 path.parent / f"{case.case_id}.png",
                 image=case.image,
-                reference=case.reference,
-                prediction=prediction,
+                **drawn_maps(case, prediction),
                 title=case.case_id,
             )
     if write_overlay is None:

@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from medseg.images import LabelMap
+from medseg.evaluation import CaseMaps, Task
+from medseg.evaluation.drawing import drawn
+from medseg.images import LabelKind, LabelMap
 from medseg.training.validation import ValidationCase
 
 WriteOverlay = Callable[..., None]
 """`medseg.reports.write_overlay`, handed in because the reports' floor lies beside this one."""
 
 _PICTURES_AN_EPOCH = 2
+
+
+def drawn_maps(case: ValidationCase, prediction: LabelMap) -> dict[str, LabelMap]:
+    """Reference and prediction as `WriteOverlay` draws them; objects by whether they have a match."""
+    maps = CaseMaps(case.case_id, case.reference, prediction, pair_id=case.case_id)
+    if case.reference.kind is LabelKind.INSTANCES:
+        maps = drawn(maps, task=Task.INSTANCES)
+    return {"reference": maps.reference, "prediction": maps.prediction}
 
 
 class Previews:
@@ -40,7 +50,6 @@ class Previews:
             self._write(
                 self._folder / f"epoch_{epoch:03d}_{case.case_id}.png",
                 image=case.image,
-                reference=case.reference,
-                prediction=predictions[case.case_id],
+                **drawn_maps(case, predictions[case.case_id]),
                 title=f"{case.case_id}, epoch {epoch}",
             )

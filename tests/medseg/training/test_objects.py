@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from medseg.errors import ConfigError
 from medseg.geometry import Affine, WorldFrame
-from medseg.images import LabelKind, LabelMap, LabelTable
+from medseg.images import Image, LabelKind, LabelMap, LabelTable
 from medseg.inference import load_model, read_manifest
 from medseg.training.checkpoints import load_checkpoint
 from medseg.training.fit import fit
@@ -21,6 +22,8 @@ from medseg.training.object_statistics import (
     measure_training_objects,
 )
 from medseg.training.object_targets import object_targets
+from medseg.training.previews import Previews
+from medseg.training.validation import ValidationCase
 from medseg.transforms.object_codes import object_codes
 
 TABLE = LabelTable.from_names(["background", "cell", "debris"])
@@ -100,6 +103,30 @@ def recipe(tiny_recipe):
         return made.replace(transforms=made.transforms.replace(patch_size=(64, 64)))
 
     return build
+
+
+def test_pictures_of_a_training_show_missed_and_spurious_objects():
+    truth, found = np.zeros((20, 40), np.uint16), np.zeros((20, 40), np.uint16)
+    truth[2:8, 2:8] = found[2:8, 3:8] = 7  # IoU 30/36
+    truth[12:18, 2:8] = 300
+    found[2:8, 20:26] = 1
+    cells = LabelTable.from_names(["background", "cell"])
+    reference, prediction = (label_map(one, kind=LabelKind.INSTANCES, labels=cells) for one in (truth, found))
+    drawn = []
+    image = Image(np.zeros((1, 20, 40), np.float32), reference.affine, "CYX")
+    previews = Previews(
+        folder=Path("previews"),
+        cases=(ValidationCase("a", image, reference),),
+        write=lambda path, **shown: drawn.append((path.name, shown)),
+        every_epochs=2,
+    )
+    for epoch in (1, 2):
+        previews.draw(epoch=epoch, predictions={"a": prediction})
+    ((name, shown),) = drawn
+    assert name == "epoch_001_a.png"
+    assert shown["reference"].labels.names == ("background", "matched object", "object without a match")
+    assert np.array_equal(shown["reference"].array, np.where(truth == 7, 1, np.where(truth == 300, 2, 0)))
+    assert np.array_equal(shown["prediction"].array, np.where(found == 7, 1, np.where(found == 1, 2, 0)))
 
 
 def test_a_killed_and_resumed_run_ends_with_the_same_weights_and_its_package_finds_objects(recipe, tmp_path, cells_dir):

@@ -6,6 +6,7 @@ from medseg_napari._sample_data import ct_with_lesions
 from medseg_napari.layers import image_layer, labels_layer
 from medseg_napari.layers.straight import STRAIGHT_OF
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QPushButton
 
 from medseg.geometry import Affine, WorldFrame
 from medseg.images import Image, ImageMetadata, LabelMap, LabelTable
@@ -166,6 +167,18 @@ def test_show_straight_adds_copies_on_each_other_that_cannot_be_painted(dock, qt
     assert (ct.visible, lesions.visible) == (False, False)
     viewer.layers.selection.select_only(scan)
     assert not widget.straight.isVisible()
+
+
+def test_cancel_adds_nothing_and_it_can_be_asked_again(dock, qtbot, oblique):
+    viewer, widget = dock
+    (scan,) = _add(viewer, oblique[:1])
+    widget.straight.click()
+    (cancel,) = widget.straightening.dialog.findChildren(QPushButton)
+    with qtbot.waitSignal(widget.straightening.ended, timeout=30_000):
+        cancel.click()
+    assert len(viewer.layers) == 1
+    assert scan.visible
+    assert widget.straight.isEnabled()
 
 
 def test_the_entry_of_the_layers_menu_does_the_same(make_napari_viewer, qtbot, oblique):

@@ -4,8 +4,8 @@ Volumes of 200 x 512 x 512 voxels (the last one an eighth of it), process time o
 answers are compared first.
 Two masks for the watershed: round objects of which few touch, as cells in a culture, and one tissue in which all do.
 There the flooding, which is scikit-image's on both sides, is nearly all of our time (3.3 s; the distance map takes
-0.3 s, scipy's 1.7 s), so that the ratio cannot fall much below 0.7. SimpleITK's flooding takes 1.2 s, but gives 4 voxels
-in 100,000 to other basins than scikit-image's. The largest component takes at least cc3d's numbering of all of them.
+0.3 s, scipy's 1.7 s), so that the ratio cannot fall much below 0.7. SimpleITK's flooding takes 1.2 s, but gives 4
+voxels in 100,000 to other basins than scikit-image's. The largest component takes at least cc3d's numbering of all.
 """
 
 import os

@@ -5,6 +5,7 @@ from medseg_napari._sample_data import cells, ct_with_lesions
 from medseg_napari.exporting.formats import FORMATS
 from medseg_napari.reviewing.session import review_of
 from medseg_napari.widgets.export_dialog import ExportDialog
+from medseg_napari.widgets.objects import ObjectsWidget
 
 from medseg.io import read_label_map
 
@@ -66,6 +67,19 @@ def test_kinds_that_need_a_series_are_grey_and_say_why(opened):
     assert not any(dialog.kinds[one.key].isEnabled() for one in dicom)
     assert "needs a DICOM series" in dialog.kinds["seg"].toolTip()
     assert dialog.kinds["nifti"].isChecked()
+
+
+def test_the_objects_dock_opens_it_for_its_own_layer(opened, qtbot):
+    viewer, dialog = opened(cells)
+    dialog.close()
+    widget = ObjectsWidget(viewer)
+    qtbot.addWidget(widget)
+    qtbot.waitUntil(lambda: widget.panel is not None, timeout=30_000)
+    widget.panel.export.open_dialog()
+    assert widget.panel.export.dialog.layer.currentText() == "cells, truth"
+    assert widget.panel.export.dialog.export_button.isEnabled()
+    widget.panel.export.dialog.close()
+    widget.close_panel()
 
 
 def test_a_folder_that_cannot_be_written_to_is_told_and_the_window_lives(opened, qtbot, tmp_path):

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from medseg.geometry import WorldFrame
 from medseg_napari.exporting.subject import ExportSubject
@@ -134,7 +135,7 @@ def _index(subject: ExportSubject, axis: int) -> Callable[[TableRow], float]:
     return value
 
 
-def _world(apply: Callable, axis: int) -> Callable[[TableRow], float]:  # type: ignore[type-arg]
+def _world(apply: Callable[..., Any], axis: int) -> Callable[[TableRow], float]:
     return lambda row: float(apply(row.measured.centre)[axis])
 
 

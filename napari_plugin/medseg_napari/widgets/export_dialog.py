@@ -34,6 +34,7 @@ from medseg_napari.exporting.prepared import prepared
 from medseg_napari.jobs.background import Job, Report
 from medseg_napari.layers.back import origin_of
 from medseg_napari.layers.origin import Origin
+from medseg_napari.reviewing.comparing import DIFFERENCES
 from medseg_napari.widgets.error_dialog import show_error
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ class ExportDialog(QDialog):
         from napari.layers import Labels
 
         for layer in self._viewer.layers:
-            if isinstance(layer, Labels):
+            if isinstance(layer, Labels) and DIFFERENCES not in layer.metadata:
                 self.layer.addItem(layer.name, layer)
         places = [index for index in range(self.layer.count()) if self.layer.itemData(index) is preferred]
         self.layer.setCurrentIndex(places[0] if places else self.layer.count() - 1)

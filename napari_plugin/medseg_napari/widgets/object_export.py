@@ -1,4 +1,4 @@
-"""Save the table of objects, or who did what with them."""
+"""Save masks, DICOM objects and reports of the objects, their table, or who did what with them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from medseg.files import write_text_atomically
 from medseg_napari.jobs.background import Job
 from medseg_napari.reviewing.columns import save_csv
 from medseg_napari.reviewing.session import Session
+from medseg_napari.widgets.export_dialog import ExportDialog
 
 
 class ExportButton(QToolButton):
@@ -23,9 +24,10 @@ class ExportButton(QToolButton):
         super().__init__(parent)
         self._session, self._say = session, say
         self.setText("export")
-        self.setToolTip("Save the table, or who did what")
+        self.setToolTip("Save masks, DICOM objects, reports, the table, or who did what")
         menu = QMenu(self)
         entries: dict[str, Callable[..., None]] = {
+            "Masks, DICOM, reports ...": self.open_dialog,
             "Table (CSV) ...": partial(self._ask, "objects.csv", self.save_table),
             "Who did what (JSON) ...": partial(self._ask, "objects.audit.json", self.save_trail),
         }
@@ -34,6 +36,11 @@ class ExportButton(QToolButton):
             entry.triggered.connect(lambda *_, handle=handle: handle())
         self.setMenu(menu)
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+
+    def open_dialog(self) -> None:
+        """Everything else that can be written of the objects."""
+        self.dialog = ExportDialog(self._session.viewer, layer=self._session.layer, parent=self.window())
+        self.dialog.show()
 
     def save_table(self, path: Path) -> Job:
         """Write the table with every object measured, beside the window."""

@@ -12,6 +12,7 @@ from medseg_napari.jobs.background import Job
 from medseg_napari.layers.patient_view import watch
 from medseg_napari.layers.placement import LayerData
 from medseg_napari.review.review import Review
+from medseg_napari.reviewing.comparing import DIFFERENCES
 from medseg_napari.reviewing.session import Session, begin_session, image_layers, session_of
 from medseg_napari.reviewing.source import ReviewSource, objects_of_classes, shows_classes, source_of
 from medseg_napari.settings import editor_name, history_bytes
@@ -66,7 +67,7 @@ class ObjectsWidget(QWidget):
         with QSignalBlocker(self.layers):
             self.layers.clear()
             for layer in self._viewer.layers:
-                if isinstance(layer, Labels):
+                if isinstance(layer, Labels) and DIFFERENCES not in layer.metadata:
                     self.layers.addItem(layer.name, layer)
             self.layers.setCurrentIndex(self._place_of(chosen))
         if self.layers.currentData() is None or self.layers.currentData() != chosen:

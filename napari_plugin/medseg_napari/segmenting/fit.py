@@ -23,7 +23,7 @@ class Fit:
 
 
 def fit_of(folder: Path, image: Image) -> Fit:
-    """How `image` fits the model in `folder`. Loads torch; call it beside the window."""
+    """How `image` fits the model in `folder`. Loads torch; call it in the models' process."""
     from medseg.inference import check_image, read_manifest
 
     try:

@@ -33,7 +33,7 @@ class ModelChoice:
 def model_choices(folders: Iterable[Path] = ()) -> list[ModelChoice]:
     """The installed models, then those of `folders` (packages or run folders); what holds no model is left out.
 
-    Loads torch; call it beside the window.
+    Loads torch; call it in the models' process.
     """
     from medseg.errors import MedsegError
     from medseg.inference import find_model, installed_models

@@ -64,7 +64,7 @@ class RunResult:
 
 
 def run(request: RunRequest, progress: Callable[[float], None], cancelled: Callable[[], bool]) -> RunResult:
-    """Run the model. Loads torch and takes its time; call it beside the window.
+    """Run the model. Loads torch and takes its time; call it in the models' process.
 
     Raises:
         MedsegError: the model cannot be read, or the image is not for it.
@@ -84,7 +84,7 @@ def run(request: RunRequest, progress: Callable[[float], None], cancelled: Calla
     origin, shape = request.origin, request.origin.image.spatial_shape
     probabilities = prediction.probabilities
     return RunResult(
-        numbers=origin.to_layer(_put_back(numbered.array, box, shape)),
+        numbers=origin.to_layer(_put_back(_narrowed(numbered.array), box, shape)),
         class_of={**numbered.names, **names},
         confidence={
             row.object_id: row.mean_probability for row in prediction.objects if row.mean_probability is not None
@@ -105,6 +105,11 @@ def region_of(origin: Origin, box: Box) -> tuple[Image, Box]:
         size = image.spatial_shape[old]
         in_image[old] = slice(size - side.stop, size - side.start) if is_flipped else side
     return crop(image, [side.start for side in in_image], [side.stop for side in in_image]), tuple(in_image)
+
+
+def _narrowed(numbers: NDArray[np.integer]) -> NDArray[np.integer]:
+    """As uint16 where that leaves room for as many objects again that a person draws."""
+    return numbers.astype(np.uint16) if int(numbers.max(initial=0)) < 1 << 15 else numbers
 
 
 def _put_back(part: NDArray[Any], box: Box | None, shape: tuple[int, ...]) -> NDArray[Any]:

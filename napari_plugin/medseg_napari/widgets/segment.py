@@ -26,18 +26,23 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from medseg_napari.jobs.background import Job, Report
+from medseg.images import Image
+from medseg_napari.jobs.background import IsCancelled, Job, Progress, Report
+from medseg_napari.jobs.worker_process import MODELS
 from medseg_napari.layers.back import origin_of
 from medseg_napari.layers.patient_view import watch
 from medseg_napari.layers.placement import LayerData
 from medseg_napari.layers.results import RESULT, ResultNote, objects_layer, probability_layers
-from medseg_napari.segmenting.fit import Fit, fit_of
-from medseg_napari.segmenting.models import ModelChoice, model_choices
-from medseg_napari.segmenting.run import Box, RunRequest, RunResult, run
-from medseg_napari.settings import DEVICES, device_word, model_folders
+from medseg_napari.layers.straight import STRAIGHT_OF
+from medseg_napari.segmenting.fit import Fit
+from medseg_napari.segmenting.models import ModelChoice
+from medseg_napari.segmenting.run import Box, RunRequest, RunResult
+from medseg_napari.segmenting.shelf import shelf_of
+from medseg_napari.settings import DEVICES, device_word
 from medseg_napari.widgets.error_dialog import show_error
 
 _NOTICE = "Research use only; not a medical device."
+_ROOM = "medseg_napari.segmenting"
 _EMPTY = "Open an image to begin."
 
 
@@ -53,8 +58,7 @@ class SegmentWidget(QWidget):
         self._job: Job | None = None
         self._checking: Job | None = None
         self._was_chosen = False
-        self.folders: list[Path] = model_folders()
-        """Further packages and runs to offer, beside the installed models."""
+        self._shelf = shelf_of(napari_viewer)
         self._build()
         self._connect()
         self.refresh_models()
@@ -128,10 +132,11 @@ class SegmentWidget(QWidget):
         self.cancel_button.clicked.connect(self.cancel)
         self.card.clicked.connect(self._show_card)
         self.add_model.clicked.connect(self._ask_for_model)
+        self._shelf.changed.connect(self.refresh_models)
 
-    def refresh_models(self) -> None:
+    def refresh_models(self, *_: object) -> None:
         """Look for models again, beside the window."""
-        job = Job(lambda _progress, _cancelled: model_choices(self.folders))
+        job = Job(partial(_choices_in_process, self._shelf.folders))
         job.done.connect(self._list_models)
         job.failed.connect(self._fail)
         job.start()
@@ -185,7 +190,7 @@ class SegmentWidget(QWidget):
         except Exception as error:  # noqa: BLE001 - a layer of another plugin: it is told, and the window lives on
             self.fit.setText(str(error))
             return
-        self._checking = Job(lambda _progress, _cancelled: fit_of(choice.folder, image))
+        self._checking = Job(partial(_fit_in_process, choice.folder, image))
         self._checking.done.connect(self._show_fit)
         self._checking.failed.connect(self._fail)
         self._checking.start()
@@ -236,7 +241,7 @@ class SegmentWidget(QWidget):
             device=DEVICES[self.device.currentText()],
             with_probabilities=self.probabilities.isChecked(),
         )
-        self._job = Job(partial(run, request))
+        self._job = Job(partial(_run_in_process, request))
         self._job.done.connect(partial(self._show_result, layer, layer.data))
         self._job.failed.connect(self._fail)
         self._job.cancelled.connect(lambda: self._end("Cancelled. Nothing was changed."))
@@ -295,8 +300,7 @@ class SegmentWidget(QWidget):
 
     def offer(self, folder: Path) -> None:
         """Add a model package or the folder of a training to the choice."""
-        self.folders.append(folder)
-        self.refresh_models()
+        self._shelf.offer(folder)
 
 
 class ModelCard(QDialog):
@@ -313,6 +317,21 @@ class ModelCard(QDialog):
         self.resize(720, 640)
 
 
+def _choices_in_process(folders: tuple[Path, ...], _: Progress, cancelled: IsCancelled) -> list[ModelChoice]:
+    choices: list[ModelChoice] = MODELS.call(f"{_ROOM}.models:model_choices", folders, cancelled=cancelled)
+    return choices
+
+
+def _fit_in_process(folder: Path, image: Image, _: Progress, cancelled: IsCancelled) -> Fit:
+    fit: Fit = MODELS.call(f"{_ROOM}.fit:fit_of", folder, image, cancelled=cancelled)
+    return fit
+
+
+def _run_in_process(request: RunRequest, progress: Progress, cancelled: IsCancelled) -> RunResult:
+    result: RunResult = MODELS.call(f"{_ROOM}.run:run", request, progress=progress, cancelled=cancelled)
+    return result
+
+
 def _layers_of(result: RunResult, layer: Any) -> list[LayerData]:
     origin = origin_of(layer)
     note = ResultNote(result.table, result.class_of, result.confidence, result.made_by, result.notes, result.label_map)
@@ -326,7 +345,7 @@ def _layers_of(result: RunResult, layer: Any) -> list[LayerData]:
 def _is_image(layer: Any) -> bool:
     from napari.layers import Image
 
-    return isinstance(layer, Image) and RESULT not in layer.metadata
+    return isinstance(layer, Image) and not {RESULT, STRAIGHT_OF} & set(layer.metadata)
 
 
 def _modality(layer: Any) -> str | None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from medseg.datasets import available_datasets as available_datasets
     from medseg.datasets import open_dataset as open_dataset
-    from medseg.evaluation import evaluate as evaluate
+    from medseg.evaluation.evaluate import evaluate as evaluate
     from medseg.geometry import Affine as Affine
     from medseg.geometry import Grid as Grid
     from medseg.geometry import WorldFrame as WorldFrame

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from medseg_napari._sample_data import ct_with_lesions
 from medseg_napari.layers import image_layer, labels_layer
 from medseg_napari.layers.straight import STRAIGHT_OF
 from qtpy.QtCore import Qt
@@ -24,6 +23,24 @@ def dock(make_napari_viewer_proxy):
     return viewer, widget
 
 
+def _scan(degrees):
+    """A scan in HU and a mask on it, turned about the left-right axis."""
+    turn = np.radians(degrees)
+    matrix = np.eye(4)
+    matrix[:3, :3] = [[-1, 0, 0], [0, -np.cos(turn), -np.sin(turn)], [0, -np.sin(turn), np.cos(turn)]]
+    array = np.random.default_rng(1).integers(-100, 100, (1, 24, 22, 20)).astype(np.int16)
+    image = Image(array, Affine(matrix, frame=WorldFrame.RAS), "CXYZ", ImageMetadata(value_unit="HU", modality="CT"))
+    lesions = LabelMap(
+        (array[0] > 90).astype(np.uint8), image.affine, "XYZ", LabelTable.from_names(("background", "lesion"))
+    )
+    return [*image_layer(image, name="CT"), labels_layer(lesions, name="lesions", image=image)]
+
+
+@pytest.fixture
+def oblique():
+    return _scan(20)
+
+
 def _add(viewer, layers):
     return [getattr(viewer, f"add_{kind}")(data, **settings) for data, settings, kind in layers]
 
@@ -42,7 +59,7 @@ def test_without_a_scan_the_dock_says_how_to_begin_and_nothing_can_be_pressed(do
 
 def test_windows_follow_buttons_keys_boxes_and_the_sliders_of_napari(dock, qtbot):
     viewer, widget = dock
-    ct, lesions = _add(viewer, ct_with_lesions())
+    ct, lesions = _add(viewer, _scan(0))
     assert widget.windows.isEnabled()
     assert viewer.layers.selection.active.name == lesions.name  # the CT below it is meant all the same
     assert _pressed(widget.window_buttons) == ["Soft tissue"]
@@ -64,7 +81,7 @@ def test_windows_follow_buttons_keys_boxes_and_the_sliders_of_napari(dock, qtbot
 
 def test_planes_and_3d_are_one_click_and_the_button_shows_which(dock):
     viewer, widget = dock
-    _add(viewer, ct_with_lesions())
+    _add(viewer, _scan(0))
     assert _pressed(widget.plane_buttons) == ["Axial"]
     widget.plane_buttons["Sagittal"].click()
     assert tuple(viewer.dims.order) == (2, 0, 1)
@@ -110,7 +127,7 @@ def _places(picture, colour):
 
 def test_the_letters_are_on_the_canvas(dock):
     viewer, _ = dock
-    _add(viewer, ct_with_lesions()[:1])
+    _add(viewer, _scan(0)[:1])
     viewer.layers[0].opacity = 0  # the letters alone
     shown = viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
     bright = np.argwhere(shown.sum(-1) > 300)
@@ -122,19 +139,6 @@ def test_the_letters_are_on_the_canvas(dock):
         "bottom": (bright[:, 0] > height - 40) & (abs(bright[:, 1] - width / 2) < 30),
     }
     assert all(pixels.sum() > 10 for pixels in near.values()), {side: pixels.sum() for side, pixels in near.items()}
-
-
-@pytest.fixture
-def oblique():
-    turn = np.radians(20)
-    matrix = np.eye(4)
-    matrix[:3, :3] = [[-1, 0, 0], [0, -np.cos(turn), -np.sin(turn)], [0, -np.sin(turn), np.cos(turn)]]
-    array = np.random.default_rng(1).integers(-100, 100, (1, 24, 22, 20)).astype(np.int16)
-    image = Image(array, Affine(matrix, frame=WorldFrame.RAS), "CXYZ", ImageMetadata(value_unit="HU", modality="CT"))
-    lesions = LabelMap(
-        (array[0] > 90).astype(np.uint8), image.affine, "XYZ", LabelTable.from_names(("background", "lesion"))
-    )
-    return [*image_layer(image, name="CT"), labels_layer(lesions, name="lesions", image=image)]
 
 
 def _millimetres(layer, point):

@@ -9,12 +9,12 @@ import pytest
 import typer
 
 from medseg.cli.main import _build_app
-from medseg.config import TrainingRecipe, parse_config
-from medseg.config.base import parse_yaml
+from medseg.config import load_recipe
 from medseg.datasets.phantoms import cell_mask, cells_phantom, ct_phantom
 from medseg.inference import installed_models
 from medseg.io import write_image, write_label_map
 from medseg.io.dicom import write_series
+from medseg.training.starting_weights import package_settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -61,9 +61,10 @@ def test_the_snippets_of_a_page_run_one_after_another(page):
 
 
 @pytest.mark.parametrize("page", pages_with("yaml"), ids=name_of)
-def test_the_recipes_of_a_page_are_recipes(page):
+def test_the_recipes_of_a_page_are_recipes(page, tmp_path):
     for text in blocks(page, "yaml"):
-        parse_config(TrainingRecipe, parse_yaml(text), source=name_of(page))
+        (tmp_path / "recipe.yaml").write_text(text)
+        load_recipe(tmp_path / "recipe.yaml", settings_of=package_settings)
 
 
 def medseg_calls(page: Path) -> list[list[str]]:

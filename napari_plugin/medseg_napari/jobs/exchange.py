@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,7 @@ class Exchange:
         self._names = (folder / f"{name}-{number}.npy" for number in itertools.count())
         self._sent: list[tuple[weakref.ref[NDArray[Any]], Path]] = []
 
-    def send(self, stream: BinaryIO, message: object) -> None:
+    def send(self, stream: IO[bytes], message: object) -> None:
         """Write a message."""
         content = io.BytesIO()
         _Pickler(content, self._stored).dump(message)
@@ -75,7 +75,7 @@ class Exchange:
         stream.flush()
 
     @staticmethod
-    def receive(stream: BinaryIO) -> Any:
+    def receive(stream: IO[bytes]) -> Any:
         """The next message; None at the end of the stream."""
         head = stream.read(_LENGTH.size)
         if len(head) < _LENGTH.size:
@@ -109,7 +109,7 @@ class Exchange:
 
 
 class _Pickler(pickle.Pickler):
-    def __init__(self, stream: BinaryIO, stored: Callable[[NDArray[Any]], Path]) -> None:
+    def __init__(self, stream: IO[bytes], stored: Callable[[NDArray[Any]], Path]) -> None:
         super().__init__(stream, protocol=5)
         self._stored = stored
 

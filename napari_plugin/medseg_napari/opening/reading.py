@@ -35,8 +35,8 @@ def opened(entry: Entry, *, images: Sequence[Image] = ()) -> Opened:
     if entry.kind is ObjectKind.IMAGES:
         image = _image(entry)
         return Opened(tuple(image_layer(image, name=entry.title)), _notes(image))
-    label_map, image = _mask(entry, images)
-    return Opened((labels_layer(label_map, name=entry.title, image=image),), label_map.metadata.notes)
+    label_map, source = _mask(entry, images)
+    return Opened((labels_layer(label_map, name=entry.title, image=source),), label_map.metadata.notes)
 
 
 def _image(entry: Entry) -> Image:

@@ -116,5 +116,6 @@ def _put_back(part: NDArray[Any], box: Box | None, shape: tuple[int, ...]) -> ND
     if box is None:
         return part
     whole = np.zeros((*part.shape[: part.ndim - len(shape)], *shape), dtype=part.dtype)
-    whole[(..., *box)] = part
+    place: tuple[Any, ...] = (..., *box)
+    whole[place] = part
     return whole

@@ -93,8 +93,8 @@ class SegmentWidget(QWidget):
         self.run_button, self.cancel_button = QPushButton("Run"), QPushButton("Cancel")
         self.all_images = QPushButton("Run on all images")
         buttons = QHBoxLayout()
-        for button in (self.run_button, self.all_images, self.cancel_button):
-            buttons.addWidget(button)
+        for press in (self.run_button, self.all_images, self.cancel_button):
+            buttons.addWidget(press)
         self.bar, self.status = QProgressBar(), QLabel("")
         self.bar.setRange(0, 100)
         self.status.setWordWrap(True)

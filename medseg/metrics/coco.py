@@ -137,7 +137,7 @@ def ranked_average_precision(ranked: RankedObjects, *, iou_threshold: float | No
     places = range(len(IOU_THRESHOLDS)) if iou_threshold is None else [IOU_THRESHOLDS.index(iou_threshold)]
     areas = []
     for place in places:
-        found = np.cumsum(met > place)
+        found = np.cumsum(met > place, dtype=np.int64)
         areas.append(_area(found, np.arange(1, len(met) + 1) - found, num_reference=ranked.references))
     return float(np.mean(areas))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,14 @@ class Reviewed:
     def proposed(self) -> int:
         """Number of objects that nobody looked at yet."""
         return sum(record.state is ObjectState.PROPOSED for record in self.records.values())
+
+    def without_proposed(self) -> Reviewed:
+        """The same, with the objects that nobody looked at as wrong ones."""
+        records = {
+            number: replace(record, state=ObjectState.REJECTED) if record.state is ObjectState.PROPOSED else record
+            for number, record in self.records.items()
+        }
+        return replace(self, records=records)
 
 
 def reviewed_layer(layer: Any, records: Mapping[int, ObjectRecord], images: Iterable[Any]) -> Reviewed:

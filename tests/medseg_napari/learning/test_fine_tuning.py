@@ -5,36 +5,17 @@ import json
 import numpy as np
 import pytest
 from medseg_napari.learning.corrections import CorrectedImage, CorrectionSet
-from medseg_napari.learning.fine_tuning import Plan, fine_tuning_recipe, next_name, parent_model, write_recipe
+from medseg_napari.learning.fine_tuning import Plan, fine_tuning_recipe, next_name, write_recipe
 from medseg_napari.learning.places import fine_tuned_models
 from medseg_napari.learning.progress import RunState
 from medseg_napari.learning.run import FineTuning, discard_run, prepare_run, unfinished_run
 
-from medseg.config import TrainingRecipe
 from medseg.datasets.phantoms import cells_phantom
 from medseg.errors import InputError
 from medseg.inference import read_manifest
-from medseg.training.fit import fit
 from medseg.training.validation import as_classes
 
-CELLS = {"size": 64, "train_cases": 2, "validation_cases": 1, "test_cases": 0, "mean_radius_voxel": 8}
 SECONDS = 180
-
-
-@pytest.fixture(scope="module")
-def parent(tmp_path_factory):
-    """A model that has seen cells for four steps."""
-    recipe = TrainingRecipe.model_validate(
-        {
-            "name": "tiny_cells",
-            "data": {"dataset": "phantom_cells", "options": CELLS},
-            "transforms": {"pipeline": "microscopy", "patch_size": [32, 32], "intensity": {"kind": "percentile"}},
-            "model": {"name": "unet", "options": {"width": 4, "depth": 2}},
-            "training": {"steps": 4, "steps_per_epoch": 4, "batch_size": 2},
-        }
-    )
-    root = tmp_path_factory.mktemp("parent")
-    return parent_model(fit(recipe, data_dir=root / "cells", run_dir=root / "run", device="cpu", quiet=True))
 
 
 @pytest.fixture(scope="module")

@@ -141,6 +141,28 @@ def test_the_letters_are_those_of_the_active_scan():
     assert _letters(viewer) == ("R", "L", "A", "P")
 
 
+def test_side_by_side_there_are_letters_where_they_are_right_for_all():
+    viewer = _showing(_volume(_turned(0)))
+    viewer.canvas.grid.enabled = True
+    assert _letters(viewer) == ("R", "L", "A", "P")
+    data, settings, _ = image_layer(_volume(_turned(20)), name="oblique")[0]
+    oblique = viewer.add_image(data, **settings)
+    assert _letters(viewer) is None
+    oblique.visible = False
+    assert _letters(viewer) == ("R", "L", "A", "P")
+    viewer.add_image(np.zeros((4, 5)))
+    assert _letters(viewer) is None
+    viewer.canvas.grid.enabled = False
+    assert _letters(viewer) == ("R", "L", "A", "P")
+
+
+def test_a_layer_turned_over_by_its_scale_takes_its_letters_along():
+    viewer = _showing(_volume(_turned(0)))
+    viewer.layers[-1].scale = np.array(viewer.layers[-1].scale) * (1, 1, -1)
+    assert _letters(viewer) == ("L", "R", "A", "P")
+    assert str(viewer.scene.camera.orientation[0]) == "towards"  # turned over once more, it is no mirror image
+
+
 def _is_mirrored(viewer):
     """By hand: (right, down, away) is right-handed, as is (left, back, head), which are the layer's axes 2, 1 and 0."""
     depth, vertical, horizontal = (str(one) for one in viewer.scene.camera.orientation)

@@ -18,6 +18,8 @@ from medseg_napari.layers.windows import WINDOW_KEYS
 _SIDES = {"left": "middle_left", "right": "middle_right", "top": "top_center", "bottom": "bottom_center"}
 """Side of the canvas -> where napari calls it so."""
 _FONT_SIZE = 14
+_TURNS = ("affine", "rotate", "scale", "shear")
+"""Events of a layer after which its axes may lead elsewhere."""
 
 
 def patient_layer(viewer: Any) -> Any | None:
@@ -33,6 +35,11 @@ def watch(viewer: Any) -> None:
     """Keep letters, camera and status true for volumes of patients, and bind the windows' keys; may be called again."""
     if getattr(viewer.layers, "shown_by_medseg", None) is None:
         viewer.layers.shown_by_medseg = _PatientView(viewer)  # events hold their listeners weakly: somebody must
+
+
+def _letters_of(viewer: Any, layer: Any) -> EdgeLetters | None:
+    dims, orientation = viewer.dims, viewer.scene.camera.orientation2d
+    return edge_letters(layer, dims.displayed, ndim=dims.ndim, orientation=orientation)
 
 
 def _showing(window: str) -> Callable[[Any], None]:
@@ -58,6 +65,7 @@ class _PatientView:
             dims.events.ndisplay,
             dims.events.ndim,
             viewer.scene.camera.events.orientation,
+            viewer.canvas.grid.events.enabled,
         ):
             event.connect(self._update)
         for layer in layers:
@@ -74,8 +82,8 @@ class _PatientView:
 
     def _listen(self, layer: Any) -> None:
         if is_of_patient(layer):
-            layer.events.affine.connect(self._update)
-            layer.events.visible.connect(self._update)
+            for event in (*_TURNS, "visible"):
+                getattr(layer.events, event).connect(self._update)
             speak_of_patient(layer)
 
     def _update(self, _event: Any = None) -> None:
@@ -91,11 +99,15 @@ class _PatientView:
             camera.orientation = (depth, *camera.orientation2d)
 
     def _letters(self, layer: Any | None) -> EdgeLetters | None:
-        dims = self._viewer.dims
-        if layer is None or dims.ndisplay != 2:
+        viewer = self._viewer
+        if layer is None or viewer.dims.ndisplay != 2:
             return None
-        orientation = self._viewer.scene.camera.orientation2d
-        return edge_letters(layer, dims.displayed, ndim=dims.ndim, orientation=orientation)
+        if not viewer.canvas.grid.enabled:
+            return _letters_of(viewer, layer)
+        # Side by side, all have the same letters: right for each of them, or not there.
+        shown = [one for one in viewer.layers if one.visible]
+        found = {_letters_of(viewer, one) if is_of_patient(one) else None for one in shown}
+        return found.pop() if len(found) == 1 else None
 
     def _draw(self, letters: EdgeLetters | None) -> None:
         for side in _SIDES:

@@ -14,7 +14,7 @@ from medseg_napari.reviewing.view import DIAMETERS
 from medseg_napari.widgets.objects import ObjectsWidget
 from napari.components import ViewerModel
 from napari.utils.key_bindings import KeymapHandler
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QCoreApplication, QEvent, QPoint, Qt
 from qtpy.QtTest import QTest
 
 from medseg.geometry import Affine, WorldFrame
@@ -325,3 +325,48 @@ def test_in_a_window_clicks_keys_and_drawn_lines_reach_the_objects(make_napari_v
     assert layer.mode == "paint"
     QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, middle)
     assert widget.panel.selected_ids()  # a click that paints chooses nothing
+
+
+def test_a_dock_that_qt_takes_away_leaves_the_layer_to_napari(shown):
+    layer, widget = shown()
+    panel = widget.panel
+    widget.panel = None
+    panel.deleteLater()
+    QCoreApplication.sendPostedEvents(panel, QEvent.Type.DeferredDelete.value)
+    assert not layer.keymap
+    session_of(layer).review.delete([2])
+    layer.undo()
+    assert 2 in layer.data
+
+
+def test_superpixels_are_painted_where_the_button_is_dragged(shown):
+    layer, widget = shown()
+    widget.panel.select([2])
+    widget.panel.call("superpixels")
+    assert not layer.mouse_pan
+    widget.panel.edits._paint([(8, 15, 15)])
+    assert layer.data[8, 15, 15] == 2
+    widget.panel.call("superpixels")
+    assert layer.mouse_pan
+    layer.undo()
+    assert layer.data[8, 15, 15] == 0
+
+
+def test_outlines_become_fills_and_are_none_in_3d(shown, viewer):
+    layer, widget = shown()
+    assert layer.contour == 1
+    viewer.dims.ndisplay = 3
+    assert layer.contour == 0
+    viewer.dims.ndisplay = 2
+    widget.panel.look.fill.setValue(40)
+    assert layer.contour == 0
+    assert layer.opacity == pytest.approx(0.4)
+
+
+def test_removing_the_mask_empties_the_dock(shown, viewer):
+    layer, widget = shown()
+    widget.panel.select([1])
+    viewer.layers.remove(layer)
+    assert widget.panel is None
+    assert DIAMETERS not in viewer.layers
+    assert "run a model" in widget.status.text()

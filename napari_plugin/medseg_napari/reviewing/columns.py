@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,9 +99,9 @@ def cell_of(session: Session, object_id: int) -> Cell:
 def headline(session: Session) -> str:
     """How many objects there are and how many of them in which state: "Objects: 14 · 2 accepted · 1 edited"."""
     table = session.review.table
-    states = [table.record(number).state for number in table.ids]
-    counted = [f"{states.count(state)} {state}" for state in ObjectState if state in states]
-    return " · ".join([f"Objects: {len(states)}", *(one for one in counted if not one.endswith("proposed"))])
+    states = Counter(table.record(number).state for number in table.ids)
+    told = [f"{states[state]} {state}" for state in ObjectState if states[state] and state is not ObjectState.PROPOSED]
+    return " · ".join([f"Objects: {len(table)}", *told])
 
 
 def save_csv(session: Session, path: Path) -> None:

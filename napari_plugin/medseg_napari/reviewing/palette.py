@@ -20,14 +20,19 @@ _DIMMED = 0.55
 
 
 def class_colour(review: Review, class_name: str) -> str:
-    """Colour of a class, "#rrggbb"."""
-    return CLASS_COLOURS[review.classes.index(class_name) % len(CLASS_COLOURS)]
+    """Colour of a class, "#rrggbb"; grey where the mask's table has no such class."""
+    return _class_colours(review).get(class_name, REJECTED_COLOUR)
 
 
 def colours_of(review: Review, selected: Collection[int] = ()) -> dict[int | None, Colour]:
     """Object -> colour, for those that differ from the most frequent class, which stands under None; 0 is clear."""
     alpha = _DIMMED if selected else 1.0
-    looks = {number: _look(review, number) for number in review.table.ids}
+    by_class, record_of = _class_colours(review), review.table.record
+    looks: dict[int, str] = {}
+    for number in review.table.ids:
+        record = record_of(number)
+        is_out = record.state is ObjectState.REJECTED
+        looks[number] = REJECTED_COLOUR if is_out else by_class.get(record.class_name, REJECTED_COLOUR)
     usual = Counter(looks.values()).most_common(1)
     most = usual[0][0] if usual else class_colour(review, review.drawing_class)
     colours: dict[int | None, Colour] = {None: _rgba(most, alpha), 0: (0.0, 0.0, 0.0, 0.0)}
@@ -45,9 +50,8 @@ def paint_layer(layer: Any, review: Review, selected: Collection[int] = ()) -> N
         layer.colormap = DirectLabelColormap(color_dict=colours)
 
 
-def _look(review: Review, number: int) -> str:
-    record = review.table.record(number)
-    return REJECTED_COLOUR if record.state is ObjectState.REJECTED else class_colour(review, record.class_name)
+def _class_colours(review: Review) -> dict[str, str]:
+    return {name: CLASS_COLOURS[place % len(CLASS_COLOURS)] for place, name in enumerate(review.classes)}
 
 
 def _rgba(colour: str, alpha: float) -> Colour:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,7 @@ class FilterBar(QWidget):
     changed = Signal()
     least_sure = Signal()
 
-    def __init__(self, classes: tuple[str, ...]) -> None:
+    def __init__(self, classes: tuple[str, ...], *, with_confidence: bool) -> None:
         super().__init__()
         self.classes, self.states, self.words = QComboBox(), QComboBox(), QLineEdit()
         self.classes.addItem("all classes", ANY)
@@ -56,6 +57,7 @@ class FilterBar(QWidget):
         for widget in (self.by_confidence, self.classes, self.states, self.words):
             layout.addWidget(widget)
         self.classes.setVisible(len(classes) > 1)
+        self.by_confidence.setVisible(with_confidence)
         self.classes.currentIndexChanged.connect(lambda _index: self.changed.emit())
         self.states.currentIndexChanged.connect(lambda _index: self.changed.emit())
         self.words.textChanged.connect(lambda _text: self.changed.emit())
@@ -173,8 +175,9 @@ class LookBar(QWidget):
             layout.addWidget(slider)
         self.fill.valueChanged.connect(self._draw)
         self.region.valueChanged.connect(lambda value: setattr(edits, "region_voxels", value))
-        # Before napari draws anew: outlines in 3-D it does not draw, and says so each time.
-        session.viewer.dims.events.ndisplay.connect(self._draw, position="first")
+        session.viewer.dims.events.ndisplay.connect(self._draw)
+        # napari hears of 3-D before any plugin and warns that it draws no outlines there; they are filled right after.
+        warnings.filterwarnings("ignore", message="Contours are not displayed")
         self._draw()
 
     def end(self) -> None:

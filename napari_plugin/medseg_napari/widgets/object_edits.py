@@ -63,7 +63,9 @@ class ObjectEdits(QObject):
         return self._drawing if self._drawing is not None and self._drawing.is_open else None
 
     def stop(self) -> None:
-        """End what the user began to draw."""
+        """End what the user began to draw; an edit under way is finished without a word."""
+        if self._job is not None:
+            self._job.ended.connect(self._session.release)
         if self.drawing is not None:
             self.drawing.cancel()
         if self._strokes is not None:

@@ -23,7 +23,7 @@ class ExportButton(QToolButton):
     def __init__(self, session: Session, say: Callable[[str], None], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session, self._say = session, say
-        self.setText("export")
+        self.setText("export   ")  # the arrow is drawn over the end of the text
         self.setToolTip("Save masks, DICOM objects, reports, the table, or who did what")
         menu = QMenu(self)
         entries: dict[str, Callable[..., None]] = {

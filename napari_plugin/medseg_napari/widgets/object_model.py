@@ -13,6 +13,7 @@ from medseg_napari.reviewing.palette import class_colour
 from medseg_napari.reviewing.session import Session
 
 ANY = ""
+_LONGEST_TITLE = 8
 _ROOT = QModelIndex()
 
 
@@ -40,9 +41,10 @@ class ObjectModel(QAbstractTableModel):
         if orientation != Qt.Orientation.Horizontal:
             return None
         column = self.columns[section]
-        return {Qt.ItemDataRole.DisplayRole: column.title, Qt.ItemDataRole.ToolTipRole: column.help or None}.get(
-            Qt.ItemDataRole(role)
-        )
+        return {
+            Qt.ItemDataRole.DisplayRole: _in_two_lines(column.title),
+            Qt.ItemDataRole.ToolTipRole: column.help or None,
+        }.get(Qt.ItemDataRole(role))
 
     def data(self, index: QModelIndex, role: int = 0) -> Any:
         """Text, place and colour of a cell."""
@@ -96,6 +98,13 @@ class ObjectModel(QAbstractTableModel):
             square.fill(QColor(colour))
             self._icons[colour] = QIcon(square)
         return self._icons[colour]
+
+
+def _in_two_lines(title: str) -> str:
+    """A long title broken after its sign or before its unit, so that the table fits beside the image."""
+    if len(title) <= _LONGEST_TITLE:
+        return title
+    return title.replace("× ", "×\n") if "× " in title else "\n".join(title.rsplit(" ", 1))
 
 
 class ObjectFilter(QSortFilterProxyModel):

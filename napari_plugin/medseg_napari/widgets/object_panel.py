@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QItemSelection, QItemSelectionModel, QSortFilterProxyModel, Qt, Signal
@@ -25,7 +26,7 @@ from medseg_napari.widgets.object_tools import watch_clicks
 
 _OWN = {"previous", "next", "next_least_sure", "restrict", "cheat_sheet"}
 """Actions of the panel; the others are edits."""
-_ROW_PIXELS, _SPACE_PIXELS = 22, 12
+_ROW_PIXELS, _SPACE_PIXELS, _LEAST_PIXELS = 22, 12, 130
 _ALL_JUDGED = "Every object has been looked at."
 _MOST_MEASURED_NOW = 300_000
 """Voxels of an object's box up to which it is measured on the spot when its row is clicked."""
@@ -51,6 +52,7 @@ class ObjectPanel(QWidget):
         self.measurer = Measurer(session, self)
         self._lines = DiameterLines(session.viewer)
         self._is_following = False
+        self._goes_there = True
         self._build()
         self._connect()
         self.measurer.want(session.review.table.ids)
@@ -64,7 +66,8 @@ class ObjectPanel(QWidget):
         self.rows.setSourceModel(self.model)
         self.table = ObjectTableView(self.rows)
         self._selection: Any = self.table.selectionModel()
-        self.filter, self.buttons = FilterBar(classes), ButtonBar(classes, self.call, self.edits)
+        self.filter = FilterBar(classes, with_confidence=bool(self.session.source.note.confidence))
+        self.buttons = ButtonBar(classes, self.call, self.edits)
         self.look = LookBar(self.session, self.edits)
         self.export = ExportButton(self.session, self.say)
         self.message = QLabel("")
@@ -92,22 +95,23 @@ class ObjectPanel(QWidget):
         self.filter.changed.connect(self._filter)
         self.filter.least_sure.connect(self._sort_least_sure)
         self._selection.selectionChanged.connect(self._select)
-        self._ends: list[Callable[[], None]] = [
+        session.layer.events.selected_label.connect(self._follow_label)
+        self._ends: list[Callable[[], object]] = [
             bind_layer(session.layer, session.review.classes, self.call),
             watch_clicks(session.layer, self._click),
+            partial(session.changed.disconnect, self._follow),
+            partial(session.layer.events.selected_label.disconnect, self._follow_label),
+            self.look.end,
         ]
-        session.layer.events.selected_label.connect(self._follow_label)
+        # Qt may take the panel away without a word, as when its dock is removed.
+        self.destroyed.connect(partial(_call_all, self._ends))
 
     def end(self) -> None:
         """Leave the layer as any other: keys, clicks and the drawn diameters go, the review stays."""
         self.measurer.stop()
         self.edits.stop()
         self._lines.remove()
-        self.session.changed.disconnect(self._follow)
-        self.session.layer.events.selected_label.disconnect(self._follow_label)
-        self.look.end()
-        for end in self._ends:
-            end()
+        _call_all(self._ends)
 
     def call(self, name: str) -> None:
         """Do what an action is named after."""
@@ -145,12 +149,12 @@ class ObjectPanel(QWidget):
         chosen = QItemSelection()
         for place in places:
             chosen.merge(QItemSelection(place, place), flag.Select)
-        self._is_following = not fly
+        self._goes_there = fly
         # In one go: napari draws a layer anew for each change of its colours.
         self._selection.setCurrentIndex(places[0], flag.NoUpdate)
         self._selection.select(chosen, flag.Rows | (flag.Select if add else flag.ClearAndSelect))
         self.table.scrollTo(places[0])
-        self._is_following = False
+        self._goes_there = True
 
     def previous(self) -> None:
         """Go to the object above."""
@@ -205,12 +209,14 @@ class ObjectPanel(QWidget):
 
     def _select(self, *_: object) -> None:
         """The selection changed: outline it, draw its diameters, and go there when it was the table's doing."""
+        if self._is_following:
+            return
         session, ids = self.session, self.selected_ids()
         self._colour(ids)
         if not ids:
             self._lines.clear()
             return
-        if not self._is_following:
+        if self._goes_there:
             self._measure_now(ids[0])
             fly_to(session.viewer, session.layer, session.review.box_of(ids[0]), session.review.table.measured(ids[0]))
         self._draw_diameters()
@@ -249,10 +255,14 @@ class ObjectPanel(QWidget):
             self.select([layer.selected_label])
 
     def _follow(self, change: ReviewChange) -> None:
+        self._is_following = True  # rows that go take their selection with them; that moves no view
         self.model.follow(change)
+        self._is_following = False
         self.measurer.changed(change.ids)
-        with self.session.layer.events.selected_label.blocker(self._follow_label):
-            paint_layer(self.session.layer, self.session.review, frozenset(self.selected_ids()))
+        ids = self.selected_ids()
+        self._colour(ids)
+        if not ids:
+            self._lines.clear()
         self.show_headline()
 
     def _show_measured(self, ids: tuple[int, ...]) -> None:
@@ -271,10 +281,13 @@ class ObjectPanel(QWidget):
 
     def _sort_least_sure(self) -> None:
         titles = [column.title for column in self.model.columns]
-        if "confidence" in titles:
-            self.table.sortByColumn(titles.index("confidence"), Qt.SortOrder.AscendingOrder)
-        else:
-            self.say("The model says nothing of how sure it is.")
+        self.table.sortByColumn(titles.index("confidence"), Qt.SortOrder.AscendingOrder)
+
+
+def _call_all(ends: list[Callable[[], object]], *_: object) -> None:
+    """Call each once, whoever asks first."""
+    while ends:
+        ends.pop()()
 
 
 class ObjectTableView(QTableView):
@@ -287,6 +300,7 @@ class ObjectTableView(QTableView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSortingEnabled(True)
+        self.setMinimumHeight(_LEAST_PIXELS)
         self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
         vertical: Any = self.verticalHeader()
         vertical.hide()

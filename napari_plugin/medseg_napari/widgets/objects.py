@@ -152,11 +152,11 @@ class ObjectsWidget(QWidget):
             self._job.abandon()
             self._job = None
         self.headline.setText("")
-        if self.panel is not None:
-            self.panel.end()
-            self._content.removeWidget(self.panel)
-            self.panel.deleteLater()
-            self.panel = None
+        panel, self.panel = self.panel, None
+        if panel is not None:
+            panel.end()  # takes the layer of the diameters away, of which this dock hears as well
+            self._content.removeWidget(panel)
+            panel.deleteLater()
 
     def _say(self, text: str, *, can_find: bool = False) -> None:
         self.status.setText(text)

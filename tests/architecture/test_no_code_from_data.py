@@ -11,6 +11,8 @@ ALLOWED = {
     # Between the reading process and its parent; what comes back goes through an unpickler that knows a few types.
     ("medseg/io/isolated.py", "pickle"),
     ("medseg/io/isolated_child.py", "pickle"),
+    # Between napari and the process in which its models run: both ends write these pickles themselves, into pipes.
+    ("napari_plugin/medseg_napari/jobs/exchange.py", "pickle"),
 }
 MODULES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "code", "jsonpickle"}
 BUILTINS = {"eval", "exec", "compile", "__import__"}

@@ -42,7 +42,9 @@ def measured(qtbot, widget):
     qtbot.waitUntil(lambda: widget.scores["hd95"].text() not in {"…", "–"}, timeout=30_000)
 
 
-def test_differences_and_scores_follow_the_edits(docked, qtbot):
+@pytest.mark.parametrize("most_voxels_now", [4_000_000, 0])  # on the spot, and beside the window
+def test_differences_and_scores_follow_the_edits(most_voxels_now, docked, qtbot, monkeypatch):
+    monkeypatch.setattr("medseg_napari.widgets.compare._MOST_VOXELS_NOW", most_voxels_now)
     viewer, widget = docked
     assert (widget.objects.currentText(), widget.reference.currentText()) == ("objects", "reference")
     compared(qtbot, widget)
@@ -59,6 +61,7 @@ def test_differences_and_scores_follow_the_edits(docked, qtbot):
 
     review = review_of(objects, viewer)
     review.delete([7])
+    qtbot.waitUntil(lambda: widget._update is None, timeout=10_000)
     assert widget.counts[Difference.SPURIOUS].text() == "0 spurious"
     assert not (drawn == Difference.SPURIOUS).any()
     assert widget.scores["dice"].text() == f"{2 * both / (reference + 5 * 64):.3f}"
@@ -66,6 +69,10 @@ def test_differences_and_scores_follow_the_edits(docked, qtbot):
     measured(qtbot, widget)
     assert widget.scores["hd95"].text().endswith(" mm")
     objects.undo()
+    review.grow(5)
+    objects.undo()
+    qtbot.waitUntil(lambda: widget._update is None, timeout=10_000)
+    assert widget.scores["dice"].text() == f"{2 * both / (reference + found):.3f}"
     assert (drawn == Difference.SPURIOUS).sum() == 2 * 4 * 4
 
 

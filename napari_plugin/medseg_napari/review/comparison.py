@@ -9,7 +9,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from medseg.errors import GeometryError
+from medseg.errors import GeometryError, LabelError
 from medseg.metrics import hausdorff_95_pooled_mm, nsd_area_weighted, overlap_table, surface_distances
 from medseg.metrics.lesions import MIN_IOU
 from medseg_napari.review.boxes import Box, ObjectBoxes, union
@@ -80,10 +80,10 @@ class Comparison:
         pairs = zip(overlap.pair_prediction, overlap.pair_reference, overlap.intersections.tolist(), strict=True)
         for at, reference_at, voxels in pairs:
             self._shared[ids[at]][reference_ids[reference_at]] = voxels
+        self._boxes = {number: review.box_of(number) for number in ids}
         self._found, self._right = self._matched()
-        self._in_both = int(overlap.intersections.sum())
-        self._in_labels = int(np.count_nonzero(review.labels))
-        self._in_reference = int(np.count_nonzero(reference))
+        # Without a difference drawn yet, the labels are taken to be the reference: drawing counts what differs.
+        self._in_reference = self._in_labels = self._in_both = sum(self._reference_sizes.values())
         self.differences = np.zeros(reference.shape, dtype=np.uint8)
         self._draw((slice(None),) * reference.ndim)
 
@@ -125,38 +125,36 @@ class Comparison:
         return self._reference_boxes[reference_id]
 
     def update(self, change: ReviewChange) -> Box | None:
-        """Box of the differences that were drawn anew after a change of the review; None where none could differ."""
+        """Box of the differences that were drawn anew after a change of the review; None where none could differ.
+
+        What it takes goes with the change's box, so one that spans the volume belongs beside the window; changes made
+        meanwhile are followed when their own update comes.
+        """
         if change.box is None:
             return None
-        labels, reference = self._review.labels[change.box], self._reference[change.box]
-        drawn, wanted = self.differences[change.box] != Difference.NONE, reference != 0
-        # What was foreground before can be told from the differences: the reference did not change.
-        before, now = drawn ^ wanted, labels != 0
-        self._in_labels += int(np.count_nonzero(now)) - int(np.count_nonzero(before))
-        self._in_both += int(np.count_nonzero(now & (reference != 0))) - int(
-            np.count_nonzero(before & (reference != 0))
-        )
-        for number in change.removed:
-            self._shared.pop(number, None)
-        for number in change.ids:
+        for number in (*change.ids, *change.removed):
             self._share(number)
         found, right = self._found, self._right
         self._found, self._right = self._matched()
         around = [change.box]
         around += [self._reference_boxes[number] for number in found ^ self._found]
-        around += [self._review.box_of(number) for number in right ^ self._right if number in self._shared]
+        around += [self._boxes[number] for number in right ^ self._right if number in self._boxes]
         self._draw(union(around))
         return union(around)
 
     def _share(self, number: int) -> None:
         """Count the voxels that an object has, and has in common with each reference object."""
-        box = self._review.box_of(number)
+        for known in (self._shared, self._sizes, self._boxes):
+            known.pop(number, None)
+        try:
+            box = self._review.box_of(number)
+        except LabelError:  # it is gone, or has gone since
+            return
         inside = self._reference[box][self._review.labels[box] == number]
         ids, counts = np.unique(inside, return_counts=True)
         shared = dict(zip(ids.tolist(), counts.tolist(), strict=True))
-        self._sizes[number] = inside.size
         shared.pop(0, None)
-        self._shared[number] = shared
+        self._sizes[number], self._boxes[number], self._shared[number] = inside.size, box, shared
 
     def _matched(self) -> tuple[set[int], set[int]]:
         """Ids of the reference objects that are found, and of the objects that find one."""
@@ -170,15 +168,24 @@ class Comparison:
         return found, right
 
     def _draw(self, box: Box) -> None:
+        """Draw the differences in a box, and count what is foreground there anew.
+
+        What was foreground can be told from the differences, since the reference does not change; so the counts are
+        those of what is drawn, whatever else was edited meanwhile.
+        """
         labels, reference, drawn = self._review.labels[box], self._reference[box], self.differences[box]
+        wanted = reference != 0
+        before = (drawn != Difference.NONE) ^ wanted
+        now = labels != 0
         drawn[...] = Difference.NONE
-        for one, other, known, alone in (
-            (reference, labels, self._found, Difference.MISSED),
-            (labels, reference, self._right, Difference.SPURIOUS),
+        for ids, differs, known, alone in (
+            (reference, wanted & ~now, self._found, Difference.MISSED),
+            (labels, now & ~wanted, self._right, Difference.SPURIOUS),
         ):
-            differs = (one != 0) & (other == 0)
-            is_known = np.isin(one[differs], _as_array(known, one.dtype))
+            is_known = np.isin(ids[differs], _as_array(known, ids.dtype))
             drawn[differs] = np.where(is_known, Difference.BOUNDARY, alone)
+        self._in_labels += int(np.count_nonzero(now)) - int(np.count_nonzero(before))
+        self._in_both += int(np.count_nonzero(now & wanted)) - int(np.count_nonzero(before & wanted))
 
 
 def _as_array(ids: Iterable[int], dtype: np.dtype) -> NDArray[np.integer]:

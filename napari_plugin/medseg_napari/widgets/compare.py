@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 from medseg.errors import MedsegError
 from medseg_napari.jobs.background import Job
 from medseg_napari.layers.patient_view import watch
+from medseg_napari.review.boxes import Box
 from medseg_napari.review.comparison import Comparison, Difference, SurfaceScores
 from medseg_napari.review.steps import ReviewChange
 from medseg_napari.reviewing.comparing import (
@@ -33,7 +34,7 @@ from medseg_napari.reviewing.comparing import (
     compare,
     differences_layer,
 )
-from medseg_napari.reviewing.session import Session, begin_session, image_layers, session_of
+from medseg_napari.reviewing.session import Session, begin_session, image_layers, merged, session_of
 from medseg_napari.reviewing.source import ReviewSource, source_of
 from medseg_napari.reviewing.view import fly_to
 from medseg_napari.settings import editor_name
@@ -44,6 +45,8 @@ _COUNTING = "…"
 _UNDEFINED = "–"
 _REST_MS = 600
 """Time without an edit after which the distances are computed again."""
+_MOST_VOXELS_NOW = 4_000_000
+"""Size of an edit's box up to which the differences follow on the spot."""
 _UNITS = {"millimeter": ("mm", 1.0), "micrometer": ("µm", 1000.0)}
 _WORDS = {Difference.MISSED: "missed", Difference.SPURIOUS: "spurious", Difference.BOUNDARY: "boundary"}
 
@@ -60,6 +63,8 @@ class CompareWidget(QWidget):
         self.differences: Any = None
         self._job: Job | None = None
         self._surfaces: Job | None = None
+        self._update: Job | None = None
+        self._waiting: list[ReviewChange] = []
         self._is_outdated = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -166,6 +171,7 @@ class CompareWidget(QWidget):
         self.status.setText("Comparing ...")
         self._is_outdated = False
         if session is not None:
+            session.changed.disconnect(self._note_change, missing_ok=True)
             session.changed.connect(self._note_change)
         self._job.start()
 
@@ -199,10 +205,11 @@ class CompareWidget(QWidget):
     def stop(self) -> None:
         """Compare no longer; the layer of differences goes."""
         self._timer.stop()
-        for job in (self._job, self._surfaces):
+        for job in (self._job, self._surfaces, self._update):
             if job is not None:
                 job.abandon()
-        self._job = self._surfaces = None
+        self._job = self._surfaces = self._update = None
+        self._waiting = []
         if self._session is not None:
             self._session.changed.disconnect(self._follow, missing_ok=True)
         shown, self.differences = self.differences, None
@@ -216,12 +223,39 @@ class CompareWidget(QWidget):
             label.setText(_WORDS[key])
 
     def _follow(self, change: ReviewChange) -> None:
-        if self.comparison is None or self.comparison.update(change) is None:
+        """Follow an edit: at once where its box is small, else beside the window, one after the other."""
+        if change.box is None or self.comparison is None:
             return
+        self._waiting.append(change)
+        self._timer.stop()
+        for label in self.scores.values():
+            label.setText(_COUNTING)
+        if self._update is None and _voxels(change.box) <= _MOST_VOXELS_NOW:
+            self.comparison.update(self._waiting.pop())
+            self._show_update()
+        elif self._update is None:
+            self._begin_update()
+
+    def _begin_update(self) -> None:
+        comparison, change = self.comparison, merged(self._waiting)
+        if comparison is None:
+            return
+        self._waiting = []
+        self._update = Job(lambda _progress, _cancelled: comparison.update(change))
+        self._update.done.connect(self._end_update)
+        self._update.failed.connect(self._fail)
+        self._update.start()
+
+    def _end_update(self, _: object) -> None:
+        self._update = None
+        if self._waiting:
+            self._begin_update()
+        else:
+            self._show_update()
+
+    def _show_update(self) -> None:
         self.differences.refresh(extent=False, highlight=False, thumbnail=False)
         self._show_counts()
-        for name in ("hd95", "nsd"):
-            self.scores[name].setText(_COUNTING)
         self._timer.start()
 
     def _show_counts(self) -> None:
@@ -272,7 +306,10 @@ class CompareWidget(QWidget):
         self.scores["nsd"].setText(_shown(scores.nsd))
 
     def _fail(self, error: BaseException) -> None:
-        self._job = self._surfaces = None
+        if self._job is not None and self._is_outdated:
+            self.start()  # it was edited while it was compared
+            return
+        self.stop()
         self._check()
         if isinstance(error, MedsegError):
             self.status.setText(str(error))
@@ -283,6 +320,10 @@ class CompareWidget(QWidget):
         """A dock that is closed compares no longer."""
         self.stop()
         super().closeEvent(event)
+
+
+def _voxels(box: Box) -> int:
+    return math.prod(side.stop - side.start for side in box)
 
 
 def _unit(layer: Any) -> tuple[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from weakref import ref
 
@@ -22,7 +23,7 @@ def speak_of_patient(layer: Any) -> None:
     if not is_of_patient(layer) or "get_status" in vars(layer):
         return
     origin: Origin = layer.metadata[ORIGIN]
-    reference = ref(layer)  # a layer that held itself would keep its array until the collector comes
+    reference: Callable[[], Any] = ref(layer)  # a layer that held itself would keep its array until the collector comes
 
     def get_status(position: Any = None, **options: Any) -> dict[str, str]:
         layer = reference()

@@ -10,7 +10,7 @@ import numpy as np
 from medseg_napari.review.boxes import Box
 from medseg_napari.review.objects import Measurement
 
-DIAMETERS = "diameters of the selected object"
+DIAMETERS = "diameters"
 _WIDTH_PIXELS = 2.0
 _COLOURS = ("#FFFFFF", "#FFFFFF")
 

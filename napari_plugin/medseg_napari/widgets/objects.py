@@ -47,16 +47,16 @@ class ObjectsWidget(QWidget):
     def _build(self) -> None:
         self.layers, self.headline, self.status = QComboBox(), QLabel(""), QLabel(_EMPTY)
         self.status.setWordWrap(True)
-        self.find = QPushButton("Find its objects")
-        self.find.setToolTip("A new layer with a number for each connected region; this one stays as it is")
-        self.find.clicked.connect(self._find_objects)
+        self.find_button = QPushButton("Find its objects")
+        self.find_button.setToolTip("A new layer with a number for each connected region; this one stays as it is")
+        self.find_button.clicked.connect(self._find_objects)
         top = QHBoxLayout()
         top.addWidget(self.layers)
         top.addWidget(self.headline, stretch=1)
         self._content = QVBoxLayout(self)
         self._content.addLayout(top)
         self._content.addWidget(self.status)
-        self._content.addWidget(self.find)
+        self._content.addWidget(self.find_button)
         self.layers.currentIndexChanged.connect(self._choose)
         self._say(_EMPTY)
 
@@ -100,9 +100,9 @@ class ObjectsWidget(QWidget):
             self._say(str(error))
             return
         self._say(_LOOKING)
-        settings = {"editor": editor_name(), "max_bytes": history_bytes()}
+        editor, max_bytes = editor_name(), history_bytes()
         self._begin(
-            lambda: None if shows_classes(layer) else source.review(**settings),
+            lambda: None if shows_classes(layer) else source.review(editor=editor, max_bytes=max_bytes),
             lambda review: self._take(layer, source, review),
         )
 
@@ -161,4 +161,4 @@ class ObjectsWidget(QWidget):
     def _say(self, text: str, *, can_find: bool = False) -> None:
         self.status.setText(text)
         self.status.setVisible(bool(text))
-        self.find.setVisible(can_find)
+        self.find_button.setVisible(can_find)

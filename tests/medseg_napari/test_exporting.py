@@ -279,3 +279,22 @@ def test_a_kind_that_cannot_be_written_does_not_hold_up_the_others(reviewed, tmp
     ((title, error),) = result.failures
     assert "SEG + SR" in title
     assert "at least one object" in str(error)
+
+
+def test_a_report_of_cells_is_in_micrometres_and_one_of_nothing_says_so(tmp_path):
+    (_, settings, _), (labels, _, _) = cells()
+    origin = settings["metadata"]["medseg"]
+    note = ResultNote(LabelTable.from_names(("background", "cell")), {}, {})
+    labels = np.where(labels <= 6, labels, 0)
+    source = ReviewSource(labels.copy(), origin.affine.spacing_mm, origin.image.array[0], "", note)
+    request = ExportRequest(tmp_path, "cells", ("html", "pdf", "csv", "png"))
+    result = export(request, lambda: subject_of("cells", origin, source), nothing, never)
+    assert result.failures == ()
+    head = (tmp_path / "cells-objects.csv").read_text().splitlines()[0]
+    assert "area_um2" in head
+    assert "lps" not in head
+    assert np.array_equal(read_label_map(tmp_path / "cells.png").array, labels)  # drawn by nobody: numbers are kept
+    source.labels[...] = 0
+    request = ExportRequest(tmp_path, "nothing", ("html", "pdf", "csv", "png"))
+    assert export(request, lambda: subject_of("cells", origin, source), nothing, never).failures == ()
+    assert 'Objects</div><div class="card-value">0<' in (tmp_path / "nothing-report.html").read_text()

@@ -23,6 +23,7 @@ _A4_INCHES = (8.27, 11.69)
 _LEFT, _RIGHT, _TOP, _BOTTOM = 0.08, 0.92, 0.94, 0.06
 _ROWS_A_PAGE = 46
 _LINE = 0.0175
+_LINE_SPACING = 1.5
 _CHARACTERS = 98
 """Of a line of text across the page."""
 _MOST_PICTURED = 2 * PER_SHEET
@@ -93,10 +94,9 @@ def _table_pages(subject: ExportSubject) -> list[Figure]:
     for start in range(0, len(rows), _ROWS_A_PAGE):
         page = _page("Objects")
         step = (_RIGHT - _LEFT) / len(headings)
-        for line, row in enumerate([headings, *rows[start : start + _ROWS_A_PAGE]]):
-            y = _TOP - 0.05 - line * _LINE
-            for column, cell in enumerate(row):
-                weight = "bold" if line == 0 else "normal"
-                page.text(_LEFT + column * step, y, cell, fontsize=8, va="top", fontweight=weight)
+        for column, cells in enumerate(zip(*rows[start : start + _ROWS_A_PAGE], strict=True)):
+            x, y = _LEFT + column * step, _TOP - 0.05
+            page.text(x, y, headings[column], fontsize=8, va="top", fontweight="bold")
+            page.text(x, y - _LINE, "\n".join(cells), fontsize=8, va="top", linespacing=_LINE_SPACING)
         pages.append(page)
     return pages

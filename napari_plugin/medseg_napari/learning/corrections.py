@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -154,16 +154,17 @@ class CorrectionSet:
         self._write()
         return entry
 
-    def remove(self, case: str) -> None:
-        """Take an image out of the set and delete its copy.
+    def remove(self, cases: Iterable[str]) -> None:
+        """Take images out of the set and delete their copies.
 
         Raises:
             StorageError: the list could not be written.
         """
-        del self._entries[case]
+        gone = tuple(cases)
+        self._entries = {case: entry for case, entry in self._entries.items() if case not in gone}
         self._write()
         for folder in _FOLDERS:
-            for path in (self.folder / folder).glob(f"{case}.*"):
+            for path in (path for case in gone for path in (self.folder / folder).glob(f"{case}.*")):
                 path.unlink(missing_ok=True)
 
     def _is_held_back(self, group: str) -> bool:

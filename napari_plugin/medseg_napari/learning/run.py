@@ -60,12 +60,13 @@ class FineTuning:
     @property
     def is_running(self) -> bool:
         """Whether its process still runs, or is being started."""
-        return self._thread is not None and self._thread.is_alive()
+        return self._progress.state is RunState.RUNNING
 
     def start(self) -> None:
         """Begin, or go on where it was stopped."""
         if self.is_running:
             return
+        self.wait(_SECONDS_TO_STOP)  # the thread has said all it had to say, and is about to end
         self._wanted = RunState.FINISHED
         self._progress = replace(self._progress, state=RunState.RUNNING, seconds_left=None, message="")
         _BEGUN.add(self)

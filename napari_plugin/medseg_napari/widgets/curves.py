@@ -62,7 +62,7 @@ class CurvePlot(QWidget):
         """A strip."""
         return QSize(240, _HEIGHT)
 
-    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+    def paintEvent(self, _event: QPaintEvent | None) -> None:  # noqa: N802 - Qt's name
         """Draw caption, level and curve."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

@@ -229,7 +229,7 @@ class TrainWidget(QWidget):
         cases = [item.data(Qt.ItemDataRole.UserRole) for item in self.images.selectedItems()]
         if learning is not None and cases:
             corrections = learning.corrections
-            self._begin(lambda _progress, _cancelled: [corrections.remove(case) for case in cases], self._list_images)
+            self._begin(lambda _progress, _cancelled: corrections.remove(cases), self._list_images)
 
     def learn(self) -> None:
         """Fine-tune the model on the set."""

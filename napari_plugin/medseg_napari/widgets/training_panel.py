@@ -49,6 +49,7 @@ class TrainingPanel(QWidget):
         self.run: FineTuning | None = None
         self.question: QMessageBox | None = None
         self._shown: RunProgress | None = None
+        self._is_unwanted = False
         self._build()
         self._timer = QTimer(self)
         self._timer.setInterval(_MS_BETWEEN_LOOKS)
@@ -81,7 +82,7 @@ class TrainingPanel(QWidget):
 
     def show_run(self, run: FineTuning | None) -> None:
         """Show another run, or none."""
-        self.run, self._shown = run, None
+        self.run, self._shown, self._is_unwanted = run, None, False
         self.preview.show_png(b"")
         if run is None:
             self._timer.stop()
@@ -138,8 +139,14 @@ class TrainingPanel(QWidget):
         run = self.run
         if run is None:
             return
-        run.pause()
-        run.wait(5)
+        self._is_unwanted = True
+        if run.is_running:
+            run.pause()
+            self.status.setText("Stopping ...")
+        else:
+            self._discard(run)
+
+    def _discard(self, run: FineTuning) -> None:
         discard_run(run.folder)
         self.show_run(None)
         self.status.setText("Thrown away. The corrected images are kept.")
@@ -152,6 +159,9 @@ class TrainingPanel(QWidget):
             return
         seen = run.progress
         if seen is self._shown:
+            return
+        if self._is_unwanted and seen.state is not RunState.RUNNING:
+            self._discard(run)
             return
         was, self._shown = self._shown, seen
         self.loss.show_points(seen.loss)
@@ -238,7 +248,7 @@ class Picture(QLabel):
         layout.addWidget(whole)
         self.dialog.show()
 
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802 - Qt's name
         """Fit the picture in."""
         super().resizeEvent(event)
         self._fit()

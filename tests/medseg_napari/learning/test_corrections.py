@@ -91,7 +91,7 @@ def test_the_same_image_again_replaces_its_mask(tmp_path):
 def test_an_image_that_is_taken_out_leaves_nothing(tmp_path):
     corrections = _filled(tmp_path, 3)
     case = corrections.entries[0].case
-    corrections.remove(case)
+    corrections.remove([case])
     assert not list(tmp_path.rglob(f"*{case}*"))
     assert case not in (tmp_path / "corrections.json").read_text() + (tmp_path / "patients.csv").read_text()
     assert len(CorrectionSet(tmp_path).entries) == 2

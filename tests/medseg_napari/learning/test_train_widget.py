@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from medseg_napari.layers import Origin, image_layer
 from medseg_napari.layers.results import ResultNote, objects_layer
+from medseg_napari.learning.fine_tuning import Plan
+from medseg_napari.learning.places import runs_folder
+from medseg_napari.learning.run import prepare_run
 from medseg_napari.review.records import MadeBy
 from medseg_napari.segmenting.shelf import shelf_of
 
@@ -93,7 +96,11 @@ def test_a_model_learns_from_three_images_and_is_offered(dock, qtbot):
         assert not widget.learn_button.isEnabled()
         _reviewed(viewer, number)
         _add(qtbot, widget)
+    from medseg_napari.widgets.segment import SegmentWidget
+
     assert widget.headline.text().endswith("1 held back to judge")
+    segment = SegmentWidget(viewer)
+    qtbot.addWidget(segment)
     widget.unit.setCurrentText("steps")
     widget.amount.setValue(2)
     widget.learn_button.click()
@@ -104,3 +111,20 @@ def test_a_model_learns_from_three_images_and_is_offered(dock, qtbot):
     assert len(widget.panel.score.text) > 0
     qtbot.waitUntil(lambda: widget.model.findText("tiny_cells_tuned_1") >= 0, timeout=60_000)
     assert widget.learn_button.isEnabled()
+    qtbot.waitUntil(lambda: segment.model.findText("tiny_cells_tuned_1") >= 0, timeout=60_000)
+
+
+def test_a_run_that_was_stopped_with_napari_can_go_on_or_be_thrown_away(dock, qtbot, parent):
+    _, widget = dock
+    folder = runs_folder(widget.home / parent.name) / "tiny_cells_tuned_1"
+    prepare_run(folder, Plan(steps=5))
+    widget.model.setCurrentIndex(0)
+    qtbot.waitUntil(lambda: not widget.is_busy, timeout=60_000)
+    widget.model.setCurrentIndex(widget.model.findText(parent.name, _starts()))
+    qtbot.waitUntil(lambda: widget.panel.run is not None, timeout=60_000)
+    assert widget.panel.pause_button.text() == "Go on"
+    widget.panel.stop_button.click()
+    assert "Keep the best so far" not in [button.text() for button in widget.panel.question.buttons()]
+    next(button for button in widget.panel.question.buttons() if button.text() == "Throw away").click()
+    assert widget.panel.run is None
+    assert not list(folder.parent.iterdir())

@@ -96,7 +96,7 @@ def write_segmentation(  # noqa: PLR0913 - what a file of the standard says, eac
     with translated_errors(final, expected="a series that a segmentation can be written for", remedy="Save as NIfTI."):
         dataset = _dataset(pixels, descriptions, slices, kind=kind, keep_empty_frames=keep_empty_frames)
         _leave_algorithms_open(dataset, {number: origin.algorithm_type for number, origin in origin_of.items()})
-        dataset.ContentCreatorName = _text(creator) if creator else ""  # must be there
+        dataset.ContentCreatorName = _text(creator).replace("=", " ") if creator else ""  # must be there
         complete_references(dataset, slices)
     with atomic_path(final) as temporary:
         dataset.save_as(temporary, enforce_file_format=True)

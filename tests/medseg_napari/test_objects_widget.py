@@ -1,8 +1,10 @@
 """The dock "Objects" in a real napari window: table and view, keys, clicks, edits, and what the layer shows."""
 
 import csv
+import gc
 import json
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -279,7 +281,7 @@ def test_a_mask_of_classes_is_offered_to_be_numbered(viewer, qapp):
     layer = viewer.add_labels(np.ascontiguousarray(data), **settings)
     widget = ObjectsWidget(viewer)
     _wait(qapp, lambda: "which class" in widget.status.text())
-    widget.find.click()
+    widget.find_button.click()
     _wait(qapp, lambda: widget.panel is not None, seconds=200)
     assert widget.headline.text() == "Objects: 3"
     assert not layer.visible
@@ -370,3 +372,21 @@ def test_removing_the_mask_empties_the_dock(shown, viewer):
     assert widget.panel is None
     assert DIAMETERS not in viewer.layers
     assert "run a model" in widget.status.text()
+
+
+def test_a_mask_that_was_closed_is_freed_with_its_review(shown, viewer, qapp):
+    layer, widget = shown()
+    widget.panel.select([1])
+    widget.panel.call("grow")
+    _wait(qapp, lambda: not widget.panel.measurer.is_busy)
+    freed = weakref.ref(session_of(layer).review)
+    viewer.layers.remove(layer)
+    del layer
+    viewer.add_points()  # napari holds on to the layer that was active before
+
+    def is_freed():
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+        gc.collect()
+        return freed() is None
+
+    _wait(qapp, is_freed)

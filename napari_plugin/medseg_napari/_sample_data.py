@@ -21,6 +21,15 @@ def cells() -> list[LayerData]:
     return [*image_layer(image, name="cells"), labels_layer(instances, name="cells, truth", image=image)]
 
 
+def em_membranes() -> list[LayerData]:
+    """A section through nerve tissue as an electron microscope shows it, and its membranes."""
+    from medseg.datasets.phantoms import membranes_phantom
+    from medseg_napari.layers import image_layer, labels_layer
+
+    image, membranes = membranes_phantom(np.random.default_rng(_SEED))
+    return [*image_layer(image, name="EM"), labels_layer(membranes, name="membranes, truth", image=image)]
+
+
 def ct_with_lesions() -> list[LayerData]:
     """A body in CT with small lesions, and where they are."""
     from medseg.datasets.phantoms import ct_phantom

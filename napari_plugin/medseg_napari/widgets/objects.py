@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QSignalBlocker
+from qtpy.QtCore import QSignalBlocker, QTimer
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from medseg.errors import Cancelled, MedsegError
@@ -16,6 +16,7 @@ from medseg_napari.reviewing.comparing import DIFFERENCES
 from medseg_napari.reviewing.session import Session, begin_session, image_layers, session_of
 from medseg_napari.reviewing.source import ReviewSource, objects_of_classes, shows_classes, source_of
 from medseg_napari.settings import editor_name, history_bytes
+from medseg_napari.widgets.docking import move_below
 from medseg_napari.widgets.error_dialog import show_error
 from medseg_napari.widgets.object_panel import ObjectPanel
 
@@ -37,6 +38,7 @@ class ObjectsWidget(QWidget):
         watch(napari_viewer)
         self.panel: ObjectPanel | None = None
         self._job: Job | None = None
+        self._was_shown = False
         self._build()
         events = napari_viewer.layers.events
         events.inserted.connect(self._list_layers)
@@ -59,6 +61,16 @@ class ObjectsWidget(QWidget):
         self._content.addWidget(self.find_button)
         self.layers.currentIndexChanged.connect(self._choose)
         self._say(_EMPTY)
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Stand where a wide table has room, when first shown."""
+        super().showEvent(event)
+        if not self._was_shown:
+            self._was_shown = True
+            QTimer.singleShot(0, self._move_below)
+
+    def _move_below(self) -> None:
+        move_below(self)
 
     def _list_layers(self, *_: object) -> None:
         from napari.layers import Labels

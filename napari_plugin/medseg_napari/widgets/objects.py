@@ -53,7 +53,7 @@ class ObjectsWidget(QWidget):
         self.find_button.setToolTip("A new layer with a number for each connected region; this one stays as it is")
         self.find_button.clicked.connect(self._find_objects)
         top = QHBoxLayout()
-        top.addWidget(self.layers)
+        top.addWidget(self.layers, stretch=1)
         top.addWidget(self.headline, stretch=1)
         self._content = QVBoxLayout(self)
         self._content.addLayout(top)

@@ -19,6 +19,8 @@ from medseg_napari.opening.survey import Entry
 
 _COLUMNS = ("What", "Size", "State")
 _READY, _DOUBT, _NO = "✓", "⚠", "–"
+_SEEN_BOXES = "QTreeView::indicator:unchecked { border: 1px solid gray }"
+"""The dark theme draws an empty box in the colour of its ground."""
 
 
 class SeriesChooser(QDialog):
@@ -30,11 +32,12 @@ class SeriesChooser(QDialog):
     def __init__(self, entries: Sequence[Entry], *, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(f"This folder holds {len(entries)} things to open")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.entries = list(entries)
         self.tree = QTreeWidget()
         self.tree.setHeaderLabels(_COLUMNS)
         self.tree.setRootIsDecorated(False)
-        self.tree.setWordWrap(True)
+        self.tree.setStyleSheet(_SEEN_BOXES)
         for entry in self.entries:
             self.tree.addTopLevelItem(_row(entry))
         for column in range(2):
@@ -52,6 +55,8 @@ class SeriesChooser(QDialog):
         layout.addWidget(self.buttons)
         self.resize(760, 360)
         self._refresh()
+        doubtful = [place for place, entry in enumerate(self.entries) if entry.problem]
+        self.tree.setCurrentItem(self.tree.topLevelItem(doubtful[0] if doubtful else 0))  # its sentence in full
 
     def chosen(self) -> list[Entry]:
         """The ticked entries."""

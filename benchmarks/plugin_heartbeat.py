@@ -17,13 +17,19 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent / "napari_plugin"))
 
 import napari
+from medseg_napari.layers import origin_of
+from medseg_napari.layers.results import ResultNote, objects_layer
 from medseg_napari.opening.flow import Opening
+from medseg_napari.widgets.export_dialog import ExportDialog
+from medseg_napari.widgets.object_panel import ObjectPanel
+from medseg_napari.widgets.objects import ObjectsWidget
 from medseg_napari.widgets.segment import SegmentWidget
+from plugin_edits import LESION, ORGAN, OTHER_LESION, phantom
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
 from medseg.geometry import Affine, WorldFrame
-from medseg.images import Image, ImageMetadata
+from medseg.images import Image, ImageMetadata, LabelTable
 from medseg.io import write_image
 
 SHAPE = (512, 512, 600)
@@ -48,9 +54,9 @@ class Heart:
         self.gaps.append((now - self.last, self.of_napari))
         self.last, self.of_napari = now, 0.0
 
-    def charge(self, viewer: napari.Viewer, name: str) -> None:
-        """Count the time in a method of the viewer as napari's."""
-        method = getattr(viewer, name)
+    def charge(self, owner: object, name: str) -> None:
+        """Count the time in a method of a viewer or layer as napari's."""
+        method = getattr(owner, name)
 
         def timed(*arguments: object, **options: object) -> object:
             begun = time.perf_counter()
@@ -59,17 +65,18 @@ class Heart:
             finally:
                 self.of_napari += time.perf_counter() - begun
 
-        object.__setattr__(viewer, name, timed)
+        object.__setattr__(owner, name, timed)
 
     def rest(self, name: str, seconds: float) -> None:
         """Wait for some seconds; print the longest gap."""
         end = time.perf_counter() + seconds
         self.phase(name, lambda: time.perf_counter() > end)
 
-    def phase(self, name: str, until: Callable[[], bool]) -> float:
-        """Wait until something is so; print and return the longest gap that is ours, in ms."""
+    def phase(self, name: str, until: Callable[[], bool], *, do: Callable[[], object] = lambda: None) -> float:
+        """Do something and wait until something is so; print and return the longest gap that is ours, in ms."""
         self.gaps, self.last, self.of_napari = [], time.perf_counter(), 0.0
         begun = time.perf_counter()
+        do()
         while not until():
             QApplication.processEvents()
             time.sleep(0.001)
@@ -99,6 +106,71 @@ def volume(folder: Path) -> Path:
     return path
 
 
+def run_and_cancel(heart: Heart, viewer: napari.Viewer, seconds: float) -> None:
+    """Segment for some seconds, then cancel."""
+    dock = SegmentWidget(viewer)
+    viewer.window.add_dock_widget(dock, area="right", name="Segment")
+    heart.phase("look for models", lambda: dock.model.count() > 0)
+    heart.phase("check the fit", dock.run_button.isEnabled)
+    dock.start()
+    heart.rest("run", seconds)
+    cancelled = time.perf_counter()
+    dock.cancel()
+    heart.phase("cancel", lambda: not dock.is_running)
+    print(f"Cancel was obeyed after {time.perf_counter() - cancelled:.2f} s")
+
+
+def correct_and_save(heart: Heart, viewer: napari.Viewer, folder: Path) -> None:
+    """Review 41 objects, one of them of the size of a liver; edit them; save the mask."""
+    labels = phantom(np.random.default_rng(0))
+    note = ResultNote(LabelTable.from_names(("background", "lesion")), {}, {})
+    data, settings, _ = objects_layer(origin_of(viewer.layers[0]), labels, note, name="objects")
+    layer = viewer.add_labels(data, **settings)
+    heart.charge(layer, "refresh")
+    heart.rest("draw the objects", 2)
+    dock = ObjectsWidget(viewer)
+    heart.phase(
+        "make the dock",
+        lambda: dock.panel is not None,
+        do=lambda: viewer.window.add_dock_widget(dock, area="right", name="Objects"),
+    )
+    panel = dock.panel
+    heart.phase("measure", lambda: not panel.measurer.is_busy)
+    for name, edit in corrections(panel).items():
+        heart.phase(name, lambda: not panel.edits.is_busy, do=edit)
+        heart.phase(f"{name}: measured", lambda: not panel.measurer.is_busy)
+    dialog = ExportDialog(viewer, layer=layer)
+    dialog.folder.setText(str(folder))
+    for key, check in dialog.kinds.items():
+        check.setChecked(key == "nifti")
+    heart.phase("save as NIfTI", lambda: "Writing" not in dialog.status.toPlainText(), do=dialog.start)
+    print(dialog.status.toPlainText().splitlines()[-1])
+
+
+def corrections(panel: ObjectPanel) -> dict[str, Callable[[], object]]:
+    """Name -> what a person does."""
+    centre = [(side.start + side.stop) // 2 for side in panel.session.review.box_of(ORGAN)]
+    seeds = [[*centre[:2], centre[2] - 40], [*centre[:2], centre[2] + 40]]
+
+    def on(ids: list[int], action: str) -> Callable[[], object]:
+        def do() -> None:
+            panel.select(ids)
+            panel.call(action)
+
+        return do
+
+    return {
+        "select a row": lambda: panel.select([LESION], fly=True),
+        "grow": on([LESION], "grow"),
+        "merge": on([LESION, OTHER_LESION], "merge"),
+        "delete": on([LESION], "delete"),
+        "undo": lambda: panel.call("undo"),
+        "grow the large": on([ORGAN], "grow"),
+        "split the large": lambda: panel.edits._split_by_seeds(ORGAN, seeds),
+        "undo the split": lambda: panel.call("undo"),
+    }
+
+
 def main() -> None:
     """Print the longest gap of each phase."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -111,20 +183,13 @@ def main() -> None:
         for name in ("add_image", "add_labels"):
             heart.charge(viewer, name)
         heart.rest("idle", 2)
-        opening = Opening(viewer, [path], parent=None, tell=lambda _: None).start()
+        Opening(viewer, [path], parent=viewer.window._qt_window, tell=lambda _: None).start()
         heart.phase("open", lambda: len(viewer.layers) == 1)
         heart.rest("draw it", 2)
-        dock = SegmentWidget(viewer)
-        viewer.window.add_dock_widget(dock, area="right", name="Segment")
-        heart.phase("look for models", lambda: dock.model.count() > 0)
-        heart.phase("check the fit", dock.run_button.isEnabled)
-        dock.start()
-        heart.rest("run", choice.run_seconds)
-        cancelled = time.perf_counter()
-        dock.cancel()
-        heart.phase("cancel", lambda: not dock.is_running)
-        print(f"Cancel was obeyed after {time.perf_counter() - cancelled:.2f} s")
-        del opening
+        run_and_cancel(heart, viewer, choice.run_seconds)
+        correct_and_save(heart, viewer, Path(folder))
+        viewer.layers.clear()
+        heart.rest("close the layers", 1)
         viewer.close()
 
 

@@ -145,7 +145,8 @@ class ReadingProcess:
         if answer is not None:
             return answer
         child = self._child
-        assert child is not None  # noqa: S101 - it has just been asked
+        if child is None:
+            raise _refusal(READER_DIED, path, "its reader was stopped")
         child.wait()
         self.close()
         raise _refusal(READER_DIED, path, f"its reader died ({_how_it_ended(child.returncode)})")
@@ -186,6 +187,12 @@ def read_isolated(
         MedsegError: see `medseg.io.read_image`.
     """
     return _own_process().read(Path(path), request or ReadRequest(), limits=limits or ReadingLimits())
+
+
+def stop_reading() -> None:
+    """End this process's reading child, from any thread; what it is reading is refused as "reader-died"."""
+    if os.getpid() in _OWN:
+        _own_process().close()
 
 
 _OWN: dict[int, ReadingProcess] = {}

@@ -36,7 +36,12 @@ class Report:
 
 
 class Job(QObject):
-    """A piece of work in its own thread; all signals are delivered on the thread that made it."""
+    """A piece of work in its own thread; all signals are delivered on the thread that made it.
+
+    Args:
+        work: what to do.
+        owner: with whose end the job is abandoned, as a dock goes with its window; absent, nobody's.
+    """
 
     done = Signal(object)
     failed = Signal(object)
@@ -44,7 +49,7 @@ class Job(QObject):
     progressed = Signal(object)
     ended = Signal()
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, *, owner: QObject | None = None) -> None:
         super().__init__()
         self._thread = _Thread(work)
         self._stop = self._thread.stop
@@ -52,6 +57,8 @@ class Job(QObject):
         self._thread.report.connect(self._pass_on)
         self._thread.finished.connect(self._forget)
         self._is_wanted = True
+        if owner is not None:
+            owner.destroyed.connect(self.abandon)
 
     def start(self) -> Job:
         """Begin; returns the job itself."""
@@ -63,7 +70,7 @@ class Job(QObject):
         """Ask the work to stop; `cancelled` follows when it has."""
         self._stop.set()
 
-    def abandon(self) -> None:
+    def abandon(self, *_: object) -> None:
         """Cancel, and deliver nothing any more: the viewer or the layer that wanted the result is gone."""
         self._is_wanted = False
         self._stop.set()

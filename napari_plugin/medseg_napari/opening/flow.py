@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QWidget
 from medseg.errors import Cancelled
 from medseg.images import Image
 from medseg_napari.jobs.background import Job
+from medseg_napari.jobs.ending import keep_processes_for
 from medseg_napari.layers.patient_view import watch
 from medseg_napari.layers.placement import ORIGIN
 from medseg_napari.opening.reading import Opened, opened
@@ -42,6 +43,9 @@ class Opening(QObject):
         self._waiting: list[Entry] = []
         self.chooser: SeriesChooser | None = None
         self.error: QWidget | None = None
+        if parent is not None:
+            keep_processes_for(parent.window())
+        self.ended.connect(self.deleteLater)  # the window, whose child it is, would keep it
 
     def start(self) -> Opening:
         """Begin; returns itself."""
@@ -50,7 +54,7 @@ class Opening(QObject):
         return self
 
     def _run(self, work: Callable[..., Any], then: Callable[[Any], None]) -> None:
-        self.job = Job(work)
+        self.job = Job(work, owner=self)
         self.job.done.connect(then)
         self.job.failed.connect(self._fail)
         self.job.cancelled.connect(self.ended)

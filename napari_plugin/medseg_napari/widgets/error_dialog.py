@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 from medseg.errors import MedsegError
@@ -22,5 +23,6 @@ def show_error(error: BaseException, *, title: str, parent: QWidget | None) -> Q
         box.setDetailedText("".join(traceback.format_exception(error)))
     box.setStandardButtons(QMessageBox.StandardButton.Close)
     box.setModal(False)
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)  # its parent, a window, would keep it
     box.show()
     return box

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QUrl
+from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QApplication,
@@ -304,6 +304,7 @@ def open_export(viewer: napari.viewer.Viewer) -> None:
     """The entry of the menu: show the dialog over the window."""
     dialog = ExportDialog(viewer, parent=QApplication.activeWindow())
     _SHOWN.add(dialog)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.finished.connect(lambda _: _SHOWN.discard(dialog))
     dialog.show()
 

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QMenu, QToolButton, QWidget
 
 from medseg.errors import MedsegError
@@ -40,6 +41,7 @@ class ExportButton(QToolButton):
     def open_dialog(self) -> None:
         """Everything else that can be written of the objects."""
         self.dialog = ExportDialog(self._session.viewer, layer=self._session.layer, parent=self.window())
+        self.dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)  # the window would keep it, and it the layer
         self.dialog.show()
 
     def save_table(self, path: Path) -> Job:

@@ -28,6 +28,7 @@ from qtpy.QtWidgets import (
 
 from medseg.images import Image
 from medseg_napari.jobs.background import IsCancelled, Job, Progress, Report
+from medseg_napari.jobs.ending import keep_processes_for
 from medseg_napari.jobs.worker_process import MODELS
 from medseg_napari.layers.back import origin_of
 from medseg_napari.layers.patient_view import watch
@@ -39,12 +40,11 @@ from medseg_napari.segmenting.models import ModelChoice
 from medseg_napari.segmenting.run import Box, RunRequest, RunResult
 from medseg_napari.segmenting.shelf import shelf_of
 from medseg_napari.settings import DEVICES, device_word
-from medseg_napari.widgets.dropping import DropTarget
 from medseg_napari.widgets.error_dialog import show_error
 
 _NOTICE = "Research use only; not a medical device."
 _ROOM = "medseg_napari.segmenting"
-_EMPTY = "Open an image to begin, or drop a folder here."
+_EMPTY = "Open an image to begin."
 
 
 class SegmentWidget(QWidget):
@@ -62,7 +62,6 @@ class SegmentWidget(QWidget):
         self._shelf = shelf_of(napari_viewer)
         self._build()
         self._connect()
-        self.drops = DropTarget(self, napari_viewer)
         self.refresh_models()
         self._list_images()
 
@@ -136,9 +135,14 @@ class SegmentWidget(QWidget):
         self.add_model.clicked.connect(self._ask_for_model)
         self._shelf.changed.connect(self.refresh_models)
 
+    def showEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """From now on there is a window to live in."""
+        super().showEvent(event)
+        keep_processes_for(self.window())
+
     def refresh_models(self, *_: object) -> None:
         """Look for models again, beside the window."""
-        job = Job(partial(_choices_in_process, self._shelf.folders))
+        job = Job(partial(_choices_in_process, self._shelf.folders), owner=self)
         job.done.connect(self._list_models)
         job.failed.connect(self._fail)
         job.start()
@@ -192,7 +196,7 @@ class SegmentWidget(QWidget):
         except Exception as error:  # noqa: BLE001 - a layer of another plugin: it is told, and the window lives on
             self.fit.setText(str(error))
             return
-        self._checking = Job(partial(_fit_in_process, choice.folder, image))
+        self._checking = Job(partial(_fit_in_process, choice.folder, image), owner=self)
         self._checking.done.connect(self._show_fit)
         self._checking.failed.connect(self._fail)
         self._checking.start()
@@ -243,7 +247,7 @@ class SegmentWidget(QWidget):
             device=DEVICES[self.device.currentText()],
             with_probabilities=self.probabilities.isChecked(),
         )
-        self._job = Job(partial(_run_in_process, request))
+        self._job = Job(partial(_run_in_process, request), owner=self)
         self._job.done.connect(partial(self._show_result, layer, layer.data))
         self._job.failed.connect(self._fail)
         self._job.cancelled.connect(lambda: self._end("Cancelled. Nothing was changed."))
@@ -310,6 +314,7 @@ class ModelCard(QDialog):
 
     def __init__(self, choice: ModelChoice, *, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(choice.title)
         self.text = QTextBrowser()
         self.text.setSearchPaths([str(choice.folder), str(choice.folder / "docs")])

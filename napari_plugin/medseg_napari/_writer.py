@@ -43,17 +43,14 @@ def write_image(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
 
 
 def _write_mask(key: str, path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    from medseg.files import write_text_atomically
     from medseg_napari.exporting.formats import Choices
-    from medseg_napari.review.audit import audit_path
+    from medseg_napari.exporting.trail import write_trail
 
     one = _format(key)
     final = _named(path, _DICOM_SUFFIXES if one.is_dicom else _MASK_SUFFIXES)
     subject = _subject(data, attributes)
     one.write(subject, (final,), Choices())
-    trail = audit_path(final)
-    write_text_atomically(trail, subject.review.audit.to_json())
-    return [str(final), str(trail)]
+    return [str(final), str(write_trail(subject, final, one=one, choices=Choices()))]
 
 
 def _format(key: str) -> Format:

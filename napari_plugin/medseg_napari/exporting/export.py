@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from medseg.errors import Cancelled, InputError, MedsegError
-from medseg.files import check_writable, write_text_atomically
+from medseg.files import check_writable
 from medseg_napari.exporting.formats import FORMATS, Choices, Format
 from medseg_napari.exporting.subject import ExportSubject
+from medseg_napari.exporting.trail import write_trail
 from medseg_napari.review.audit import audit_path
 
 _NOT_IN_NAMES = re.compile(r"[^\w.+-]+")
@@ -97,7 +98,7 @@ def export(
         try:
             one.write(objects, paths, request.choices)
             if one.is_mask:
-                write_text_atomically(audit_path(paths[0]), objects.review.audit.to_json())
+                write_trail(objects, paths[0], one=one, choices=request.choices)
         except MedsegError as error:
             failures.append((one.title, error))
     progress(1.0)

@@ -53,6 +53,7 @@ class Format:
         is_dicom: whether it needs a DICOM series, and carries the patient's identity as the series has it.
         is_report: whether the layer's name may be in it.
         is_picture: whether it holds single pictures only.
+        is_of_objects: whether each object has a value of its own in it, whatever is chosen.
     """
 
     key: str
@@ -63,6 +64,7 @@ class Format:
     is_dicom: bool = False
     is_report: bool = False
     is_picture: bool = False
+    is_of_objects: bool = False
 
     def obstacle(self, origin: Origin) -> str:
         """Why it cannot be written of objects on this image; empty where it can."""
@@ -150,6 +152,7 @@ FORMATS: tuple[Format, ...] = (
         _write_measurements,
         is_mask=True,
         is_dicom=True,
+        is_of_objects=True,
     ),
     Format("rtstruct", "DICOM contours (RTSTRUCT)", ("-rtstruct.dcm",), _write_structures, is_mask=True, is_dicom=True),
     Format("ome_tiff", "OME-TIFF mask (.ome.tif)", (".ome.tif",), _write_mask, is_mask=True),

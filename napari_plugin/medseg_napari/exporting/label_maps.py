@@ -23,10 +23,17 @@ def mask_of(subject: ExportSubject, *, as_objects: bool | None = None) -> LabelM
         as_objects: whether each object has a value of its own, else each class; None is as the model or the file has
             it, and the numbers of objects where neither says.
     """
-    if as_objects is None:
-        answer = subject.model_answer
-        as_objects = answer.kind is LabelKind.INSTANCES if answer else subject.source.note.made_by is None
-    return object_map(subject) if as_objects else class_map(subject)
+    return object_map(subject) if holds_objects(subject, as_objects=as_objects) else class_map(subject)
+
+
+def holds_objects(subject: ExportSubject, *, as_objects: bool | None = None) -> bool:
+    """Whether each object has a value of its own in the mask that `mask_of` gives."""
+    if as_objects is not None:
+        return as_objects
+    answer, note = subject.model_answer, subject.source.note
+    if answer is not None:
+        return answer.kind is LabelKind.INSTANCES
+    return note.made_by is None or note.audit is not None
 
 
 def class_map(subject: ExportSubject) -> LabelMap:

@@ -103,7 +103,7 @@ def subject_of(
         InputError: the objects were edited all the while.
     """
     for _ in range(_MOST_ATTEMPTS):
-        audit = None if review is None else review.audit
+        audit = source.note.audit if review is None else review.audit
         labels = np.array(source.labels)
         if review is None or review.audit == audit:
             break

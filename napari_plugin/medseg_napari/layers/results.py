@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from medseg.images import LabelMap, LabelTable
 from medseg_napari.layers.origin import Origin
 from medseg_napari.layers.placement import LayerData, layer_settings
+from medseg_napari.review.audit import AuditTrail
 from medseg_napari.review.records import MadeBy
 
 RESULT = "medseg_result"
@@ -28,6 +29,7 @@ class ResultNote:
         made_by: the model; None for objects of unknown origin.
         notes: what to know about the result.
         label_map: the model's own answer on the image's grid; None where it ran on a region.
+        audit: of an earlier review of these objects; None where there was none.
     """
 
     table: LabelTable
@@ -36,6 +38,7 @@ class ResultNote:
     made_by: MadeBy | None = None
     notes: tuple[str, ...] = ()
     label_map: LabelMap | None = None
+    audit: AuditTrail | None = None
 
 
 def objects_layer(origin: Origin, numbers: NDArray[np.integer], note: ResultNote, *, name: str) -> LayerData:

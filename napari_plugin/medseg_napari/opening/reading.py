@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medseg.errors import InputError, MedsegError
-from medseg.images import Image, LabelMap
+from medseg.images import Image, LabelKind, LabelMap
 from medseg.io.base import ReadRequest
 from medseg.io.dicom.kinds import ObjectKind
 from medseg.io.isolated import read_isolated
+from medseg.io.label_values import label_map_of
 from medseg_napari.layers import LayerData, image_layer, labels_layer
+from medseg_napari.layers.placement import ORIGIN
+from medseg_napari.layers.results import objects_layer
 from medseg_napari.opening.survey import Entry
+from medseg_napari.opening.trail import has_trail, note_from, trail_beside
 
 
 @dataclass(frozen=True)
@@ -32,16 +36,29 @@ def opened(entry: Entry, *, images: Sequence[Image] = ()) -> Opened:
     Raises:
         MedsegError: the file cannot be read, or a structure set's image is not open.
     """
+    if entry.kind is ObjectKind.IMAGES and has_trail(entry.path):
+        return _opened_mask(entry, *_mask_of_values(entry, images))
     if entry.kind is ObjectKind.IMAGES:
-        image = _image(entry)
+        image = read_isolated(entry.path, _request(entry))
         return Opened(tuple(image_layer(image, name=entry.title)), _notes(image))
-    label_map, source = _mask(entry, images)
-    return Opened((labels_layer(label_map, name=entry.title, image=source),), label_map.metadata.notes)
+    return _opened_mask(entry, *_mask(entry, images))
 
 
-def _image(entry: Entry) -> Image:
-    request = ReadRequest(series_uid=entry.series_uid or None, allow=entry.overrule)
-    return read_isolated(entry.path, request)
+def _request(entry: Entry, *, as_labels: bool = False) -> ReadRequest:
+    return ReadRequest(series_uid=entry.series_uid or None, allow=entry.overrule, as_labels=as_labels)
+
+
+def _opened_mask(entry: Entry, label_map: LabelMap, source: Image | None) -> Opened:
+    """The layer of a mask, whose objects are as an earlier review left them where its record lies beside the mask."""
+    data, settings, kind = labels_layer(label_map, name=entry.title, image=source)
+    if not has_trail(entry.path):
+        return Opened(((data, settings, kind),), label_map.metadata.notes)
+    note, remark = note_from(trail_beside(entry.path), label_map)
+    if note is None:
+        return Opened(((data, settings, kind),), (*label_map.metadata.notes, remark))
+    return Opened(
+        (objects_layer(settings["metadata"][ORIGIN], data, note, name=entry.title),), label_map.metadata.notes
+    )
 
 
 def _notes(image: Image) -> tuple[str, ...]:
@@ -53,6 +70,14 @@ _TILTED = (
     "The gantry was tilted: axial slices are true, other views are slanted. Layers > Visualize > Show straight adds an "
     "upright copy"
 )
+
+
+def _mask_of_values(entry: Entry, images: Sequence[Image]) -> tuple[LabelMap, Image | None]:
+    """The label map in a file of plain values, and the open image on the same grid."""
+    image = read_isolated(entry.path, _request(entry, as_labels=True))
+    label_map = label_map_of(image, labels=None, kind=LabelKind.SEMANTIC, name=entry.path)
+    same = (one for one in images if one.axes[1:] == label_map.axes and one.grid.is_same_as(label_map.grid))
+    return label_map, next(same, None)
 
 
 def _mask(entry: Entry, images: Sequence[Image]) -> tuple[LabelMap, Image | None]:

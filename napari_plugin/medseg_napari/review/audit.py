@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,25 @@ from medseg_napari.review.records import AlgorithmType, EditEntry, MadeBy, Objec
 SCHEMA_VERSION = 1
 
 
+class MaskValues(StrEnum):
+    """What the values of the mask are that a trail lies beside."""
+
+    OBJECTS = "objects"
+    """Numbers of the objects that the trail tells of."""
+    CLASSES = "classes"
+
+
 @dataclass(frozen=True)
 class AuditTrail:
     """What is known of every object that is or was in a mask.
 
     Attributes:
         objects: object id -> its record; those that were removed are among them.
+        mask_values: of the mask that it is written beside.
     """
 
     objects: Mapping[int, ObjectRecord]
+    mask_values: MaskValues = MaskValues.OBJECTS
 
     def algorithm_types(self) -> dict[int, AlgorithmType]:
         """Segment Algorithm Type of each object that is still there."""
@@ -32,7 +43,8 @@ class AuditTrail:
     def to_json(self) -> str:
         """The trail as JSON text."""
         objects = {str(number): asdict(record) for number, record in sorted(self.objects.items())}
-        return json.dumps({"schema_version": SCHEMA_VERSION, "objects": objects}, indent=2) + "\n"
+        content = {"schema_version": SCHEMA_VERSION, "mask_values": self.mask_values, "objects": objects}
+        return json.dumps(content, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> AuditTrail:
@@ -45,13 +57,14 @@ class AuditTrail:
             content = json.loads(text)
             version = content["schema_version"]
             objects = {int(key): _record(value) for key, value in content["objects"].items()} if version == 1 else {}
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            mask_values = MaskValues(content.get("mask_values", MaskValues.OBJECTS))
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             message = "audit trail: expected JSON as medseg writes it beside a mask, got something else. Save it again."
             raise ImageFormatError(message) from error
         if version != SCHEMA_VERSION:
             message = f"audit trail: expected schema version {SCHEMA_VERSION}, got {version!r}. Update medseg."
             raise ImageFormatError(message)
-        return cls(objects)
+        return cls(objects, mask_values)
 
 
 def audit_path(mask: Path) -> Path:
@@ -60,7 +73,10 @@ def audit_path(mask: Path) -> Path:
 
 
 def _record(value: Mapping[str, Any]) -> ObjectRecord:
-    made_by = value["made_by"]
+    made_by, confidence = value["made_by"], value["confidence"]
+    if not isinstance(value["class_name"], str) or not isinstance(confidence, int | float | None):
+        message = "an object's class is text and its confidence a number"
+        raise TypeError(message)
     return ObjectRecord(
         **{
             **value,

@@ -60,6 +60,7 @@ class ReviewSource:
             confidence=note.confidence,
             made_by=note.made_by,
             editor=editor,
+            audit=note.audit,
             max_bytes=max_bytes,
         )
 

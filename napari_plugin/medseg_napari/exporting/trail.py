@@ -1,0 +1,24 @@
+"""The audit trail beside a mask that is written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from medseg.files import write_text_atomically
+from medseg_napari.exporting.formats import Choices, Format
+from medseg_napari.exporting.label_maps import holds_objects
+from medseg_napari.exporting.subject import ExportSubject
+from medseg_napari.review.audit import MaskValues, audit_path
+
+
+def write_trail(subject: ExportSubject, mask: Path, *, one: Format, choices: Choices) -> Path:
+    """Path of the trail, written beside the mask of kind `one` at `mask`.
+
+    Raises:
+        StorageError: it could not be written.
+    """
+    has_objects = one.is_of_objects or holds_objects(subject, as_objects=choices.as_objects)
+    trail = replace(subject.review.audit, mask_values=MaskValues.OBJECTS if has_objects else MaskValues.CLASSES)
+    write_text_atomically(audit_path(mask), trail.to_json())
+    return audit_path(mask)

@@ -28,12 +28,12 @@ from medseg_napari.review.comparison import Comparison, Difference, SurfaceScore
 from medseg_napari.review.steps import ReviewChange
 from medseg_napari.reviewing.comparing import (
     COLOURS,
-    DIFFERENCES,
     Compared,
     check_same_place,
     compare,
     differences_layer,
 )
+from medseg_napari.reviewing.masks import masks_of
 from medseg_napari.reviewing.session import Session, begin_session, image_layers, merged, session_of
 from medseg_napari.reviewing.source import ReviewSource, source_of
 from medseg_napari.reviewing.view import fly_to
@@ -122,9 +122,7 @@ class CompareWidget(QWidget):
         return legend
 
     def _list_layers(self, *_: object) -> None:
-        from napari.layers import Labels
-
-        layers = [one for one in self._viewer.layers if isinstance(one, Labels) and DIFFERENCES not in one.metadata]
+        layers = masks_of(self._viewer)
         for box, usual in ((self.objects, len(layers) - 1), (self.reference, 0)):
             chosen = box.currentData()
             with QSignalBlocker(box):

@@ -34,7 +34,7 @@ from medseg_napari.exporting.prepared import prepared
 from medseg_napari.jobs.background import Job, Report
 from medseg_napari.layers.back import origin_of
 from medseg_napari.layers.origin import Origin
-from medseg_napari.reviewing.comparing import DIFFERENCES
+from medseg_napari.reviewing.masks import masks_of
 from medseg_napari.widgets.error_dialog import show_error
 
 if TYPE_CHECKING:
@@ -153,11 +153,8 @@ class ExportDialog(QDialog):
         self.show_folder.clicked.connect(self._open_folder)
 
     def _list_layers(self, preferred: Any) -> None:
-        from napari.layers import Labels
-
-        for layer in self._viewer.layers:
-            if isinstance(layer, Labels) and DIFFERENCES not in layer.metadata:
-                self.layer.addItem(layer.name, layer)
+        for layer in masks_of(self._viewer):
+            self.layer.addItem(layer.name, layer)
         places = [index for index in range(self.layer.count()) if self.layer.itemData(index) is preferred]
         self.layer.setCurrentIndex(places[0] if places else self.layer.count() - 1)
 

@@ -12,7 +12,7 @@ from medseg_napari.jobs.background import Job
 from medseg_napari.layers.patient_view import watch
 from medseg_napari.layers.placement import LayerData
 from medseg_napari.review.review import Review
-from medseg_napari.reviewing.comparing import DIFFERENCES
+from medseg_napari.reviewing.masks import masks_of
 from medseg_napari.reviewing.session import Session, begin_session, image_layers, session_of
 from medseg_napari.reviewing.source import ReviewSource, objects_of_classes, shows_classes, source_of
 from medseg_napari.settings import editor_name, history_bytes
@@ -73,14 +73,11 @@ class ObjectsWidget(QWidget):
         move_below(self)
 
     def _list_layers(self, *_: object) -> None:
-        from napari.layers import Labels
-
         chosen = self.layers.currentData()
         with QSignalBlocker(self.layers):
             self.layers.clear()
-            for layer in self._viewer.layers:
-                if isinstance(layer, Labels) and DIFFERENCES not in layer.metadata:
-                    self.layers.addItem(layer.name, layer)
+            for layer in masks_of(self._viewer):
+                self.layers.addItem(layer.name, layer)
             self.layers.setCurrentIndex(self._place_of(chosen))
         if self.layers.currentData() is None or self.layers.currentData() != chosen:
             self._choose()

@@ -14,8 +14,8 @@ from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 from medseg.errors import MedsegError
 from medseg_napari.jobs.background import Job
 from medseg_napari.review.steps import ReviewChange
-from medseg_napari.reviewing.comparing import DIFFERENCES
 from medseg_napari.reviewing.frames import count_again, is_sequence, objects_per_frame
+from medseg_napari.reviewing.masks import is_mask
 from medseg_napari.reviewing.session import Session, session_of
 from medseg_napari.widgets.error_dialog import show_error
 
@@ -211,9 +211,7 @@ class FrameBars(QWidget):
 
 
 def _is_offered(layer: Any) -> bool:
-    from napari.layers import Labels
-
-    if not isinstance(layer, Labels) or DIFFERENCES in layer.metadata:
+    if not is_mask(layer):
         return False
     try:
         return is_sequence(layer)

@@ -30,6 +30,7 @@ from medseg_napari.learning.corrections import Correction
 from medseg_napari.learning.fine_tuning import Plan
 from medseg_napari.learning.places import learning_home
 from medseg_napari.learning.run import FineTuning
+from medseg_napari.reviewing.masks import masks_of
 from medseg_napari.reviewing.session import image_layers, session_of
 from medseg_napari.segmenting.models import ModelChoice
 from medseg_napari.segmenting.shelf import shelf_of
@@ -213,7 +214,7 @@ class TrainWidget(QWidget):
 
     def _reviewed_layer(self) -> Any | None:
         """The active mask, or with another layer active the topmost mask; None where that was not reviewed."""
-        masks, active = _masks(self._viewer), self._viewer.layers.selection.active
+        masks, active = masks_of(self._viewer), self._viewer.layers.selection.active
         chosen = active if active in masks else masks[-1] if masks else None
         return None if chosen is None or session_of(chosen) is None else chosen
 
@@ -280,15 +281,9 @@ class TrainWidget(QWidget):
         is_free = learning is not None and not self.is_busy and not self.panel.is_running
         can_learn = is_free and not self.panel.can_go_on
         self.model.setEnabled(not self.panel.is_running)
-        self.add_button.setEnabled(learning is not None and not self.is_busy and bool(_masks(self._viewer)))
+        self.add_button.setEnabled(learning is not None and not self.is_busy and bool(masks_of(self._viewer)))
         self.remove_button.setEnabled(is_free and bool(self.images.selectedItems()))
         self.learn_button.setEnabled(can_learn and learning is not None and not learning.corrections.lack)
-
-
-def _masks(viewer: Any) -> list[Any]:
-    from napari.layers import Labels
-
-    return [layer for layer in viewer.layers if isinstance(layer, Labels)]
 
 
 def _row(*widgets: QWidget) -> QHBoxLayout:

@@ -1,0 +1,50 @@
+"""Which layers are offered as masks: not those that are only for looking at."""
+
+import numpy as np
+import pytest
+from medseg_napari.layers import image_layer, labels_on, origin_of
+from medseg_napari.layers.straight import StraightRequest, straight_copy
+from medseg_napari.review.comparison import Comparison
+from medseg_napari.reviewing.comparing import differences_layer
+from medseg_napari.reviewing.masks import is_mask, masks_of
+from medseg_napari.reviewing.session import review_of
+from napari.components import ViewerModel
+
+from medseg.geometry import Affine, WorldFrame
+from medseg.images import Image, LabelTable
+
+
+@pytest.fixture
+def shown():
+    """A viewer with an oblique scan, a mask on it, the mask's straight copy and its differences from a reference."""
+    slope = np.radians(20)
+    matrix = np.diag([-1.0, -1.0, 2.0, 1.0])
+    matrix[1:3, 1:3] = [[-np.cos(slope), -2 * np.sin(slope)], [-np.sin(slope), 2 * np.cos(slope)]]
+    scan = Image(np.zeros((1, 8, 7, 6), np.int16), Affine(matrix, frame=WorldFrame.RAS), "CXYZ")
+    viewer = ViewerModel()
+    ((values, settings, _),) = image_layer(scan, name="scan")
+    origin = origin_of(viewer.add_image(values, **settings))
+    numbers = np.zeros(origin.shape, np.uint8)
+    numbers[2:4, 2:5, 2:5] = 1
+    table = LabelTable.from_names(("background", "lesion"))
+    for name in ("mask", "reference"):
+        data, settings, _ = labels_on(origin, numbers.copy(), table=table, name=name)
+        viewer.add_labels(data, **settings)
+    data, settings, kind = straight_copy(
+        StraightRequest(origin, numbers, are_labels=True, name="mask, straight", look={}), lambda _: None, lambda: False
+    )
+    assert kind == "labels"
+    viewer.add_labels(data, **settings)
+    return viewer
+
+
+def test_a_straight_copy_is_no_mask(shown):
+    assert [layer.name for layer in masks_of(shown)] == ["mask", "reference"]
+
+
+def test_differences_are_no_mask(shown):
+    mask, reference = masks_of(shown)
+    comparison = Comparison(review_of(mask, shown), np.array(reference.data), spacing_mm=(1.0, 1.0, 1.0))
+    data, settings, _ = differences_layer(mask, reference, comparison)
+    assert not is_mask(shown.add_labels(data, **settings))
+    assert masks_of(shown) == [mask, reference]

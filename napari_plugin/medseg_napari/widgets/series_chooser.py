@@ -101,5 +101,5 @@ def _words(entry: Entry) -> str:
 
 def _sentences(entry: Entry) -> str:
     if entry.problem and entry.overrule:
-        return f"{entry.problem} Tick it to open it all the same; this is recorded in every result."
+        return f"{entry.problem.rstrip('.')}. Tick it to open it all the same; this is recorded in every result."
     return entry.problem or ". ".join(entry.notes) or "In order"

@@ -1,15 +1,11 @@
-"""The columns of the table of objects, as text and as numbers, in the units of the image."""
+"""The columns of the table of objects at the window, as text and as numbers, in the units of the image."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from medseg.files import write_text_atomically
 from medseg_napari.review.objects import Measurement
 from medseg_napari.review.records import ObjectRecord, ObjectState
 from medseg_napari.reviewing.session import Session
@@ -57,17 +53,13 @@ class Column:
         title: with its unit.
         value: of a row, by which it is sorted; None sorts last.
         text: of a row.
-        fields: header of each field of a CSV file -> its value.
         help: one line.
-        is_measured: whether it waits for the measurement.
     """
 
     title: str
     value: Callable[[Cell], float | str | None]
     text: Callable[[Cell], str]
-    fields: dict[str, Callable[[Cell], object]]
     help: str = ""
-    is_measured: bool = False
 
 
 def columns_of(session: Session) -> tuple[Column, ...]:
@@ -75,8 +67,8 @@ def columns_of(session: Session) -> tuple[Column, ...]:
     source = session.source
     in_micrometres = str(session.layer.units[-1]) == "micrometer"
     columns = [
-        Column("#", _number, lambda cell: str(cell.object_id), {"object": _number}, "Number of the object in the mask"),
-        Column("class", _class, _class, {"class": _class}),
+        Column("#", _number, lambda cell: str(cell.object_id), "Number of the object in the mask"),
+        Column("class", _class, _class),
     ]
     is_picture = source.labels.ndim == 2
     if source.spacing_mm is None:
@@ -104,23 +96,6 @@ def headline(session: Session) -> str:
     return " · ".join([f"Objects: {len(table)}", *told])
 
 
-def save_csv(session: Session, path: Path) -> None:
-    """Write the table with every object measured; call it beside the window.
-
-    Raises:
-        StorageError: it could not be written.
-    """
-    table = session.review.table
-    columns = columns_of(session)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([name for column in columns for name in column.fields])
-    for row in table.rows():
-        cell = Cell(row.object_id, row.record, row.measured)
-        writer.writerow(["" if (v := get(cell)) is None else v for column in columns for get in column.fields.values()])
-    write_text_atomically(path, text.getvalue())
-
-
 def _number(cell: Cell) -> int:
     return cell.object_id
 
@@ -133,19 +108,16 @@ def _state(cell: Cell) -> str:
     return str(cell.record.state)
 
 
-_STATE = Column(
-    "state", _state, lambda cell: f"{STATE_SIGNS[cell.record.state]} {cell.record.state}", {"state": _state}
-)
+_STATE = Column("state", _state, lambda cell: f"{STATE_SIGNS[cell.record.state]} {cell.record.state}")
 _CONFIDENCE = Column(
     "confidence",
     lambda cell: cell.confidence,
     lambda cell: UNKNOWN if cell.confidence is None else f"{cell.confidence:.2f}",
-    {"confidence": lambda cell: cell.confidence},
     "How sure the model is, 0 to 1",
 )
 
 
-def _measured_column(title: str, field: str, get: Callable[[Measurement], float | None], help_text: str) -> Column:
+def _measured_column(title: str, get: Callable[[Measurement], float | None], help_text: str) -> Column:
     def value(cell: Cell) -> float | None:
         return None if cell.measured is None else get(cell.measured)
 
@@ -155,36 +127,32 @@ def _measured_column(title: str, field: str, get: Callable[[Measurement], float 
         number = value(cell)
         return UNKNOWN if number is None else rounded(number)
 
-    return Column(title, value, text, {field: value}, help_text, is_measured=True)
+    return Column(title, value, text, help_text)
 
 
 def _voxels(*, is_picture: bool) -> Column:
     name = "pixels" if is_picture else "voxels"
-    return _measured_column(name, name, lambda measured: measured.voxels, "The size of a voxel is not known")
+    return _measured_column(name, lambda measured: measured.voxels, "The size of a voxel is not known")
 
 
 def _mean(unit: str) -> Column:
     title = f"mean {unit}" if unit else "mean value"
-    return _measured_column(title, title.replace(" ", "_"), lambda one: one.mean_value, "Mean of the image inside it")
+    return _measured_column(title, lambda one: one.mean_value, "Mean of the image inside it")
 
 
 def _sizes(*, in_micrometres: bool, is_picture: bool) -> list[Column]:
     """Size and diameters in mm and ml, or in micrometres where the image is shown in them."""
-    factor, unit, ascii_unit = (_MICROMETRES_PER_MM, "µm", "um") if in_micrometres else (1.0, "mm", "mm")
+    factor, unit = (_MICROMETRES_PER_MM, "µm") if in_micrometres else (1.0, "mm")
     if is_picture:
-        size = _measured_column(
-            f"area {unit}²", f"area_{ascii_unit}2", lambda one: _scaled(one.area_mm2, factor**2), "Area"
-        )
+        size = _measured_column(f"area {unit}²", lambda one: _scaled(one.area_mm2, factor**2), "Area")
     elif in_micrometres:
-        size = _measured_column(
-            "volume µm³", "volume_um3", lambda one: _scaled(one.volume_ml, 1000.0 * factor**3), "Volume"
-        )
+        size = _measured_column("volume µm³", lambda one: _scaled(one.volume_ml, 1000.0 * factor**3), "Volume")
     else:
-        size = _measured_column("volume ml", "volume_ml", lambda one: one.volume_ml, "Volume")
-    return [size, _diameters(factor, unit, ascii_unit)]
+        size = _measured_column("volume ml", lambda one: one.volume_ml, "Volume")
+    return [size, _diameters(factor, unit)]
 
 
-def _diameters(factor: float, unit: str, ascii_unit: str) -> Column:
+def _diameters(factor: float, unit: str) -> Column:
     def longest(cell: Cell) -> float | None:
         found = cell.measured and cell.measured.diameters
         return found.longest_mm * factor if found else None
@@ -203,9 +171,7 @@ def _diameters(factor: float, unit: str, ascii_unit: str) -> Column:
         f"longest × across {unit}",
         longest,
         text,
-        {f"longest_{ascii_unit}": longest, f"across_{ascii_unit}": across},
         "Longest diameter in one slice, and the longest at a right angle to it",
-        is_measured=True,
     )
 
 

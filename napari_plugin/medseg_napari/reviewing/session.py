@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from psygnal import Signal
 
 from medseg.errors import Cancelled
-from medseg.files import write_text_atomically
-from medseg_napari.review.audit import audit_path
 from medseg_napari.review.boxes import Box, union
 from medseg_napari.review.review import Review
 from medseg_napari.review.steps import ReviewChange
@@ -165,17 +162,3 @@ def image_layers(viewer: Any) -> list[Any]:
     from napari.layers import Image
 
     return [layer for layer in viewer.layers if isinstance(layer, Image)]
-
-
-def save_audit(layer: Any, path: Path) -> Path | None:
-    """Path of the audit trail, written beside the mask at `path`; None where the layer was never reviewed.
-
-    Raises:
-        StorageError: it could not be written.
-    """
-    session = session_of(layer)
-    if session is None:
-        return None
-    written = audit_path(path)
-    write_text_atomically(written, session.review.audit.to_json())
-    return written

@@ -12,8 +12,9 @@ from qtpy.QtWidgets import QFileDialog, QMenu, QToolButton, QWidget
 
 from medseg.errors import MedsegError
 from medseg.files import write_text_atomically
+from medseg_napari.exporting.columns import csv_text
+from medseg_napari.exporting.prepared import prepared
 from medseg_napari.jobs.background import Job
-from medseg_napari.reviewing.columns import save_csv
 from medseg_napari.reviewing.session import Session
 from medseg_napari.widgets.export_dialog import ExportDialog
 
@@ -45,8 +46,9 @@ class ExportButton(QToolButton):
         self.dialog.show()
 
     def save_table(self, path: Path) -> Job:
-        """Write the table with every object measured, beside the window."""
-        return self._begin(path, lambda: save_csv(self._session, path))
+        """Write the table with every object measured, those that were rejected as well, beside the window."""
+        subject = prepared(self._session.layer, self._session.viewer, leave_out_rejected=False)
+        return self._begin(path, lambda: write_text_atomically(path, csv_text(subject())))
 
     def save_trail(self, path: Path) -> Job:
         """Write the audit trail."""

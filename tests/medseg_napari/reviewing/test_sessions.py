@@ -1,16 +1,14 @@
 """What a layer says of its objects, and the review that follows it; napari's viewer without a window."""
 
-import json
-
 import numpy as np
 import pytest
 from medseg_napari._sample_data import cells, ct_with_lesions
 from medseg_napari.layers.results import RESULT, ResultNote
-from medseg_napari.review.records import MadeBy, ObjectState
+from medseg_napari.review.records import MadeBy
 from medseg_napari.review.steps import ReviewChange
 from medseg_napari.reviewing.columns import Cell, columns_of, headline, rounded
 from medseg_napari.reviewing.palette import CLASS_COLOURS, REJECTED_COLOUR, colours_of, paint_layer
-from medseg_napari.reviewing.session import begin_session, merged, review_of, save_audit, session_of
+from medseg_napari.reviewing.session import begin_session, merged, review_of, session_of
 from medseg_napari.reviewing.source import shows_classes, source_of
 from napari.components import ViewerModel
 
@@ -154,15 +152,6 @@ def test_the_headline_counts_the_states(viewer):
     review.delete([3])
     review.fill_holes(1)
     assert headline(session_of(layer)) == "Objects: 3 · 2 accepted"
-
-
-def test_the_audit_trail_lies_beside_the_mask_once_there_is_a_review(viewer, tmp_path):
-    layer = _plain(viewer, np.ones((4, 4), np.uint8))
-    assert save_audit(layer, tmp_path / "mask.nii.gz") is None
-    review_of(layer, viewer).reject([1])
-    path = save_audit(layer, tmp_path / "mask.nii.gz")
-    assert path.name == "mask.nii.gz.audit.json"
-    assert json.loads(path.read_text(encoding="utf-8"))["objects"]["1"]["state"] == ObjectState.REJECTED
 
 
 @pytest.mark.parametrize(

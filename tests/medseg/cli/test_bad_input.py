@@ -183,8 +183,8 @@ def test_a_training_refuses_masks_that_do_not_lie_on_their_image(refused, tmp_pa
 
 
 def _patients(folder: Path, label: np.ndarray) -> Path:
-    for patient in ("patient07", "patient19"):
-        image = np.random.default_rng(0).normal(100, 10, label.shape).astype(np.float32)
+    for seed, patient in enumerate(("patient07", "patient19")):
+        image = np.random.default_rng(seed).normal(100, 10, label.shape).astype(np.float32)
         _nifti(folder / patient / "FLAIR.nii.gz", image)
         _nifti(folder / patient / "label.nii.gz", label)
     return folder

@@ -64,11 +64,6 @@ class Origin:
         direction = self.affine.to_frame(WorldFrame.LPS).direction
         return not np.allclose(direction, np.eye(3)[:, ::-1], atol=_ALONG_AXES)
 
-    @property
-    def is_tilted(self) -> bool:
-        """Whether the axes are not at right angles, as in a series scanned with a tilted gantry."""
-        return self.is_patient_volume and not self.image.affine.is_orthogonal
-
     def to_layer(self, array: NDArray) -> NDArray:
         """View of (*leading, *spatial in the image's order) in the layer's order."""
         return self.reordering.apply(array)

@@ -50,11 +50,6 @@ class RunProgress:
     preview: bytes = b""
     message: str = ""
 
-    @property
-    def best_score(self) -> float | None:
-        """Highest score so far."""
-        return max((score for _, score in self.scores), default=None)
-
 
 def curves(folder: RunFolder, *, score: str) -> tuple[Points, Points]:
     """Loss and score of each judgement so far; a row that is being written is left out."""

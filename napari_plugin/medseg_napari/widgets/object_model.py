@@ -118,7 +118,7 @@ class ObjectFilter(QSortFilterProxyModel):
     def choose(self, *, class_name: str, state: str, words: str) -> None:
         """Show only rows of a class, of a state and with some text; empty is any."""
         self.class_name, self.state, self.words = class_name, state, words.strip().lower()
-        self.invalidateFilter()
+        self.invalidate()
 
     def filterAcceptsRow(self, row: int, _parent: QModelIndex) -> bool:  # noqa: N802 - Qt's name
         """Whether a row of the model is shown."""

@@ -40,11 +40,12 @@ from medseg_napari.segmenting.models import ModelChoice
 from medseg_napari.segmenting.run import Box, RunRequest, RunResult
 from medseg_napari.segmenting.shelf import shelf_of
 from medseg_napari.settings import DEVICES, device_word
+from medseg_napari.widgets.dropping import DropTarget
 from medseg_napari.widgets.error_dialog import show_error
 
 _NOTICE = "Research use only; not a medical device."
 _ROOM = "medseg_napari.segmenting"
-_EMPTY = "Open an image to begin."
+_EMPTY = "Open an image to begin, or drop a folder here."
 
 
 class SegmentWidget(QWidget):
@@ -62,6 +63,7 @@ class SegmentWidget(QWidget):
         self._shelf = shelf_of(napari_viewer)
         self._build()
         self._connect()
+        self.drops = DropTarget(self, napari_viewer)
         self.refresh_models()
         self._list_images()
 

@@ -14,8 +14,10 @@ from medseg_napari.jobs.worker_process import MODELS
 _OWNERS: set[int] = set()
 
 
-def keep_processes_for(owner: QObject) -> None:
+def keep_processes_for(owner: QObject | None) -> None:
     """Once the last owner is destroyed, the processes end; may be called again for the same owner."""
+    if owner is None:
+        return
     number = id(owner)
     if number not in _OWNERS:
         _OWNERS.add(number)

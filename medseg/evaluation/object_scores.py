@@ -9,6 +9,7 @@ from pathlib import Path
 
 from medseg.errors import InputError
 from medseg.evaluation.cases import CasePair
+from medseg.evaluation.option_files import file_of_each
 from medseg.io.patient_table import read_rows
 
 _COLUMNS = ("object_id", "score")
@@ -23,15 +24,14 @@ def with_object_scores(pairs: Sequence[CasePair], source: Path) -> tuple[CasePai
     Raises:
         InputError: no such path, one file for several cases, or a case without a file.
     """
-    if not source.exists():
-        message = f"--scores {source}: no such file or folder. Write it with medseg predict --objects."
-        raise InputError(message)
-    if not source.is_dir():
-        if len(pairs) > 1:
-            message = f"--scores {source}: expected a folder for {len(pairs)} cases, got a file. Give a folder."
-            raise InputError(message)
-        return (replace(pairs[0], object_scores=source),)
-    return tuple(replace(pair, object_scores=_table_of(pair.case_id, source)) for pair in pairs)
+    paths = file_of_each(
+        pairs,
+        source,
+        option="--scores",
+        remedy="Write it with medseg predict --objects.",
+        in_folder=lambda names: [_table_of(name, source) for name in names],
+    )
+    return tuple(replace(pair, object_scores=path) for pair, path in zip(pairs, paths, strict=True))
 
 
 def _table_of(case_id: str, folder: Path) -> Path:

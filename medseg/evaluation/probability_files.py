@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from medseg.errors import InputError
 from medseg.evaluation.cases import CasePair, files_by_case, name_of
+from medseg.evaluation.option_files import file_of_each
 from medseg.geometry import check_same_grid
 from medseg.images import LabelMap
 from medseg.io import read_image
@@ -24,24 +26,27 @@ def with_probabilities(pairs: Sequence[CasePair], source: Path) -> tuple[CasePai
     Raises:
         InputError: no such path, one file for several cases, or a case without a file.
     """
-    if not source.exists():
-        message = f"--probabilities {source}: no such file or folder. Expected class probabilities of the predictions."
-        raise InputError(message)
-    if not source.is_dir():
-        if len(pairs) > 1:
-            message = f"--probabilities {source}: expected a folder for {len(pairs)} cases, got a file. Give a folder."
-            raise InputError(message)
-        return (replace(pairs[0], probabilities=source),)
-    found = files_by_case(source)
-    missing = [pair.case_id for pair in pairs if pair.case_id not in found]
+    paths = file_of_each(
+        pairs,
+        source,
+        option="--probabilities",
+        remedy="Expected class probabilities of the predictions.",
+        in_folder=partial(_files_of, source),
+    )
+    return tuple(replace(pair, probabilities=path) for pair, path in zip(pairs, paths, strict=True))
+
+
+def _files_of(folder: Path, names: Sequence[str]) -> list[Path]:
+    found = files_by_case(folder)
+    missing = [name for name in names if name not in found]
     if missing:
         listed = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
         message = (
-            f"--probabilities {source}: no probabilities of {listed}. "
+            f"--probabilities {folder}: no probabilities of {listed}. "
             "Files are paired by name without suffix: predict or rename the missing ones."
         )
         raise InputError(message)
-    return tuple(replace(pair, probabilities=found[pair.case_id]) for pair in pairs)
+    return [found[name] for name in names]
 
 
 def load_probabilities(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from medseg.errors import ImageFormatError
-from medseg_napari.review.records import AlgorithmType, EditEntry, MadeBy, ObjectRecord, ObjectState
+from medseg_napari.review.records import EditEntry, MadeBy, ObjectRecord, ObjectState
 
 SCHEMA_VERSION = 1
 
@@ -34,11 +34,6 @@ class AuditTrail:
 
     objects: Mapping[int, ObjectRecord]
     mask_values: MaskValues = MaskValues.OBJECTS
-
-    def algorithm_types(self) -> dict[int, AlgorithmType]:
-        """Segment Algorithm Type of each object that is still there."""
-        present = {number: one for number, one in self.objects.items() if one.state is not ObjectState.REMOVED}
-        return {number: record.algorithm_type for number, record in present.items()}
 
     def to_json(self) -> str:
         """The trail as JSON text."""

@@ -80,7 +80,7 @@ def test_states_classes_and_makers_are_as_they_were_left(content, key, tmp_path)
     assert states == {1: "accepted", 3: "edited", 4: "proposed"}
     assert table.record(3).class_name == "cyst"
     assert table.record(4).made_by == MODEL
-    assert review_of(reopened, again).audit.algorithm_types()[3] is AlgorithmType.SEMIAUTOMATIC
+    assert review_of(reopened, again).audit.objects[3].algorithm_type is AlgorithmType.SEMIAUTOMATIC
     review_of(reopened, again).reclassify([4], "cyst")  # it can be painted on and reviewed further
 
 

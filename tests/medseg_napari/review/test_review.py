@@ -48,7 +48,8 @@ def test_deleting_leaves_background_and_a_record_that_the_object_was_there():
     assert [(entry.kind, entry.voxels, entry.editor) for entry in review.audit.objects[2].edits] == [
         ("delete", 4, "reader 1")
     ]
-    assert set(review.audit.algorithm_types()) == {7}
+    assert review.audit.objects[2].state is ObjectState.REMOVED
+    assert review.table.ids == (7,)
 
 
 def test_splitting_by_seeds_keeps_the_larger_parts_id_and_what_is_known_of_the_object():
@@ -82,7 +83,7 @@ def test_accepting_is_no_edit_and_an_edit_takes_it_back():
     assert review.accept([1, 2]) == (1, 2)
     assert review.accept([1]) == ()
     assert review.table[2].state is ObjectState.ACCEPTED
-    assert review.audit.algorithm_types()[2] is AlgorithmType.AUTOMATIC
+    assert review.audit.objects[2].algorithm_type is AlgorithmType.AUTOMATIC
     review.merge([2, 1])
     assert review.table[2].state is ObjectState.EDITED
     assert review.undo_name == "merge"

@@ -111,6 +111,9 @@ class TransformsConfig(Config):
     """Anatomical axis order that volumes are brought into; absent for microscopy."""
     spacing_mm: tuple[PositiveFloat, ...] | None = None
     """Voxel size, in the axis order of `orientation`, that images are resampled to; absent keeps their own."""
+    magnification: PositiveFloat = 1.0
+    """How many times finer than the image's own the grid is that the network sees, along each axis: 2 for structures
+    that are too thin for the network. Needs no known voxel size, as microscopy often has none; not with spacing_mm."""
     crop_foreground: bool = False
     """Whether training leaves out the empty margin (air) around the body."""
     foreground_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
@@ -138,6 +141,9 @@ class TransformsConfig(Config):
             raise ValueError(message)
         if self.spacing_mm is not None and len(self.spacing_mm) != self.spatial_dims:
             message = f"spacing_mm must have {self.spatial_dims} entries like patch_size"
+            raise ValueError(message)
+        if self.spacing_mm is not None and self.magnification != 1:
+            message = "spacing_mm and magnification both say how fine the grid is: give one of them"
             raise ValueError(message)
         if self.orientation is not None and self.spatial_dims != 3:
             message = "orientation is for volumes; leave it out for 2-D patches"

@@ -58,6 +58,11 @@ def _input(manifest: PackageManifest) -> list[str]:
     if manifest.transforms.spacing_mm is not None:
         size = " x ".join(f"{value:g}" for value in manifest.transforms.spacing_mm)
         lines.append(f"- Images are resampled to {size} mm; the result is brought back to the image's own grid.")
+    if manifest.transforms.magnification != 1:
+        lines.append(
+            f"- Images are resampled to a grid {manifest.transforms.magnification:g} times as fine; the result is "
+            "brought back to the image's own grid."
+        )
     if contract.orientation is not None:
         lines.append(f"- Volumes are brought into the axis order {contract.orientation}, and back.")
     if contract.intensity is not None:

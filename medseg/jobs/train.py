@@ -78,15 +78,15 @@ def find_recipe(path_or_name: Path | str) -> Path:
     """The file of a recipe.
 
     Args:
-        path_or_name: a file, or the name of a shipped recipe.
+        path_or_name: a file, or the name of a shipped recipe; a folder or file of that name hides no shipped recipe.
 
     Raises:
         UnknownNameError: neither; the message lists the shipped ones.
     """
-    path = Path(path_or_name)
-    if path.suffix in {".yaml", ".yml"} or path.exists():
+    path, shipped = Path(path_or_name), shipped_recipes()
+    if path.suffix in {".yaml", ".yml"} or (str(path_or_name) not in shipped and path.is_file()):
         return path
-    return look_up(shipped_recipes(), str(path_or_name), kind="recipe")
+    return look_up(shipped, str(path_or_name), kind="recipe")
 
 
 def shipped_recipes() -> dict[str, Path]:

@@ -13,7 +13,15 @@ from medseg.errors import ConfigError
 from medseg.registry import look_up
 from medseg.transforms.augmentation import RandomBlur, RandomContrast, RandomNoise, RandomPatch
 from medseg.transforms.intensity import ScaleIntensity
-from medseg.transforms.placement import CropToForeground, FindForeground, Reorient, Respace, is_body_ct, is_body_mr
+from medseg.transforms.placement import (
+    CropToForeground,
+    FindForeground,
+    Magnify,
+    Reorient,
+    Respace,
+    is_body_ct,
+    is_body_mr,
+)
 from medseg.transforms.read import ReadSample, Sample
 from medseg.transforms.tensors import ToTensors
 from medseg.transforms.weights import AddBorderWeights
@@ -29,6 +37,10 @@ def _reorient(config: TransformsConfig, _training: bool) -> Step | None:  # noqa
 
 def _respace(config: TransformsConfig, _training: bool) -> Step | None:  # noqa: FBT001
     return None if config.spacing_mm is None else Respace(config.spacing_mm)
+
+
+def _magnify(config: TransformsConfig, _training: bool) -> Step | None:  # noqa: FBT001
+    return None if config.magnification == 1 else Magnify(config.magnification)
 
 
 def _find_body_ct(config: TransformsConfig, training: bool) -> Step | None:  # noqa: FBT001
@@ -52,7 +64,7 @@ def _weigh(config: TransformsConfig, training: bool) -> Step | None:  # noqa: FB
 
 
 PIPELINES: Mapping[str, tuple[StepBuilder, ...]] = {
-    "microscopy": (_respace, _scale, _weigh),
+    "microscopy": (_respace, _magnify, _scale, _weigh),
     "ct": (_reorient, _respace, _find_body_ct, _scale, _crop, _weigh),
     "mr": (_reorient, _respace, _find_body_mr, _scale, _crop, _weigh),
 }
@@ -128,6 +140,12 @@ def _check_options(config: TransformsConfig, builders: tuple[StepBuilder, ...]) 
         message = (
             f"transforms.orientation: the {config.pipeline} pipeline has no anatomical axes. "
             "Leave it out, or choose the ct or mr pipeline."
+        )
+        raise ConfigError(message)
+    if config.magnification != 1 and _magnify not in builders:
+        message = (
+            f"transforms.magnification: images of the {config.pipeline} pipeline have known voxel sizes. "
+            "Give spacing_mm in its place."
         )
         raise ConfigError(message)
     if config.crop_foreground and _crop not in builders:

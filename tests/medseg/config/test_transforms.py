@@ -41,6 +41,8 @@ def test_all_48_orientations_are_taken(code):
         ({**PLANE, "orientation": "RAS"}, "orientation is for volumes; leave it out for 2-D patches"),
         ({**VOLUME, "spacing_mm": [1, 1]}, "spacing_mm must have 3 entries like patch_size"),
         ({**VOLUME, "spacing_mm": [1, 1, 0]}, "spacing_mm.2: input should be greater than 0, got 0"),
+        ({**PLANE, "spacing_mm": [1, 1], "magnification": 2}, "spacing_mm and magnification both say how fine"),
+        ({**PLANE, "magnification": 0}, "magnification: input should be greater than 0, got 0"),
         ({**VOLUME, "patch_size": [4]}, "patch_size must have 2 or 3 entries, not 1"),
         ({**VOLUME, "pipeline": "xray"}, "pipeline: input should be 'microscopy', 'ct' or 'mr', got 'xray'"),
         (

@@ -95,12 +95,10 @@ class TestTwoDimensions:
         assert set(np.unique(prediction.label_map.array)) == {0, 300}
         prediction.label_map.check_values(name="result")
 
-    def test_a_resampled_image_gives_its_mask_at_its_own_size(self, make_predictor, make_image):
+    @pytest.mark.parametrize("grid", [{"spacing_mm": (1.0, 1.0)}, {"magnification": 2.0}, {"magnification": 0.7}])
+    def test_a_resampled_image_gives_its_mask_at_its_own_size(self, make_predictor, make_image, grid):
         transforms = TransformsConfig(
-            pipeline="microscopy",
-            patch_size=(16, 16),
-            intensity=WindowIntensity(lower=0.0, upper=1.0),
-            spacing_mm=(1.0, 1.0),
+            pipeline="microscopy", patch_size=(16, 16), intensity=WindowIntensity(lower=0.0, upper=1.0), **grid
         )
         affine = Affine.from_spacing([0.4, 0.37], frame=WorldFrame.RAS)
         ramp = np.repeat(np.linspace(0.0, 1.0, 53, dtype=np.float32)[None, :], 31, axis=0)

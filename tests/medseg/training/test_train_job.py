@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from medseg.errors import ConfigError, InputError, UnknownNameError
@@ -28,6 +30,24 @@ def test_a_misspelt_setting_is_named_with_its_path(tmp_path):
 def test_an_unknown_recipe_lists_the_known_ones():
     with pytest.raises(UnknownNameError, match=r"unknown recipe 'phantom_cell'. Did you mean 'phantom_cells'\?"):
         train("phantom_cell")
+
+
+def test_a_folder_of_a_recipes_name_does_not_hide_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "phantom_cells").mkdir()
+    assert find_recipe("phantom_cells").name == "phantom_cells.yaml"
+
+
+def test_a_recipe_file_is_found_with_and_without_a_suffix(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("phantom_cells.yaml", "mine"):
+        (tmp_path / name).write_text("name: mine", encoding="utf-8")
+        assert find_recipe(name) == Path(name)
+
+
+def test_a_folder_is_no_recipe(tmp_path):
+    with pytest.raises(UnknownNameError, match="unknown recipe"):
+        find_recipe(tmp_path)
 
 
 def test_resuming_needs_the_run_folder():

@@ -166,6 +166,22 @@ def test_two_axes_are_resampled_too():
     np.testing.assert_allclose(prepared.affine.numpy(), [[0.5, 0, 0], [0, 0.5, 0.125], [0, 0, 1]])
 
 
+def test_a_magnified_image_has_its_values_scaled_on_the_finer_grid():
+    image = Image(np.ones((1, 5, 6), np.uint8), Affine.from_spacing([1.0, 1.0], frame=WorldFrame.RAS), "CYX")
+    config = TransformsConfig(
+        pipeline="microscopy", patch_size=(4, 4), intensity=WindowIntensity(lower=0, upper=2), magnification=2
+    )
+    prepared = build_preparation(config, training=False)({"image": image})["image"]
+    assert tuple(prepared.shape) == (1, 10, 12)
+    assert (prepared == 0.5).all()
+    np.testing.assert_allclose(prepared.affine.numpy(), [[0.5, 0, -0.25], [0, 0.5, -0.25], [0, 0, 1]])
+
+
+def test_volumes_are_not_magnified():
+    with pytest.raises(ConfigError, match=r"transforms.magnification: images of the ct .* Give spacing_mm"):
+        build_preparation(ct(spacing_mm=None, magnification=2), training=True)
+
+
 def test_note_about_a_constant_image_reaches_the_tensor():
     affine = Affine.from_spacing([1.0, 1.0], frame=WorldFrame.RAS)
     config = TransformsConfig(pipeline="microscopy", patch_size=(4, 4), intensity=PercentileIntensity())

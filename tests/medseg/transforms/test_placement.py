@@ -8,6 +8,7 @@ from medseg.transforms.placement import (
     CROP_MARGIN_VOXEL,
     CropToForeground,
     FindForeground,
+    Magnify,
     Respace,
     is_body_ct,
     is_body_mr,
@@ -49,6 +50,21 @@ def test_spacing_of_an_image_without_voxel_size_is_refused():
         match=r"scan.nii: expected a known voxel size, .* asks for 0.5 x 0.5 mm, .* leave out spacing_mm",
     ):
         Respace((0.5, 0.5))(sample(np.zeros((3, 4), np.float32), spacing=[1.0, 1.0], known=False))
+
+
+def test_magnifying_needs_no_voxel_size():
+    # The values are those of halving voxels of 2 mm above; the size of a voxel is unknown, so it counts as 1.
+    given = sample(
+        np.array([[0.0], [4.0], [8.0]], np.float32),
+        spacing=[1.0, 1.0],
+        label=np.array([[0], [1], [0]], np.uint8),
+        known=False,
+    )
+    result = Magnify(2.0)(given)
+    np.testing.assert_allclose(result["image"].array[0], np.repeat([[0], [1], [3], [5], [7], [8]], 2, 1), atol=1e-6)
+    assert result["label"].array[:, 0].tolist() == [0, 0, 1, 1, 0, 0]
+    assert result["image"].affine.origin_mm == pytest.approx((9.75, 9.75))
+    assert result["image"].grid.is_same_as(result["label"].grid)
 
 
 def test_a_voxel_size_that_would_fill_the_memory_is_refused_before_any_is_taken():

@@ -38,6 +38,7 @@ from medseg_napari.reviewing.session import Session, begin_session, image_layers
 from medseg_napari.reviewing.source import ReviewSource, source_of
 from medseg_napari.reviewing.view import fly_to
 from medseg_napari.settings import editor_name
+from medseg_napari.widgets.docking import end_with_dock
 from medseg_napari.widgets.error_dialog import show_error
 
 _EMPTY = "Open a mask and the reference to compare it with: two layers of labels on one image."
@@ -58,6 +59,7 @@ class CompareWidget(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         watch(napari_viewer)
+        end_with_dock(self, first=self.stop)
         self._session: Session | None = None
         self.comparison: Comparison | None = None
         self.differences: Any = None
@@ -162,7 +164,7 @@ class CompareWidget(QWidget):
             self.status.setText(str(error))
             return
         review = session.review if session else None
-        self._job = Job(lambda _progress, _cancelled: compare(layer, reference, source, review))
+        self._job = Job(lambda _progress, _cancelled: compare(layer, reference, source, review), owner=self)
         self._job.done.connect(partial(self._show, layer, reference, source))
         self._job.failed.connect(self._fail)
         self.button.setEnabled(False)
@@ -239,7 +241,7 @@ class CompareWidget(QWidget):
         if comparison is None:
             return
         self._waiting = []
-        self._update = Job(lambda _progress, _cancelled: comparison.update(change))
+        self._update = Job(lambda _progress, _cancelled: comparison.update(change), owner=self)
         self._update.done.connect(self._end_update)
         self._update.failed.connect(self._fail)
         self._update.start()
@@ -290,7 +292,9 @@ class CompareWidget(QWidget):
             return
         for name in ("hd95", "nsd"):
             self.scores[name].setText(_COUNTING)
-        self._surfaces = Job(lambda _progress, _cancelled: comparison.surface_scores(tolerance_mm=tolerance))
+        self._surfaces = Job(
+            lambda _progress, _cancelled: comparison.surface_scores(tolerance_mm=tolerance), owner=self
+        )
         self._surfaces.done.connect(partial(self._show_surfaces, comparison))
         self._surfaces.failed.connect(self._fail)
         self._surfaces.start()
@@ -313,11 +317,6 @@ class CompareWidget(QWidget):
             self.status.setText(str(error))
         else:
             self.error = show_error(error, title="The masks could not be compared", parent=self)
-
-    def closeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
-        """A dock that is closed compares no longer."""
-        self.stop()
-        super().closeEvent(event)
 
 
 def _voxels(box: Box) -> int:

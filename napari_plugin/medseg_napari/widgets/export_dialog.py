@@ -239,7 +239,7 @@ class ExportDialog(QDialog):
             self._fail(error)
             return
         request = self.request()
-        self._job = Job(partial(export, request, subject))
+        self._job = Job(partial(export, request, subject), owner=self)
         self._job.done.connect(partial(self._finish, request))
         self._job.failed.connect(self._fail)
         self._job.cancelled.connect(lambda: self._end("Cancelled. What was finished before stays."))

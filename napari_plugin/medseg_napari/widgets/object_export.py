@@ -56,7 +56,7 @@ class ExportButton(QToolButton):
         return self._begin(path, lambda: write_text_atomically(path, text))
 
     def _begin(self, path: Path, write: Callable[[], None]) -> Job:
-        job = Job(lambda _progress, _cancelled: write())
+        job = Job(lambda _progress, _cancelled: write(), owner=self)
         job.done.connect(lambda _none: self._say(f"Saved as {path.name}."))
         job.failed.connect(self._refuse)
         return job.start()

@@ -16,7 +16,7 @@ from medseg_napari.reviewing.masks import masks_of
 from medseg_napari.reviewing.session import Session, begin_session, image_layers, session_of
 from medseg_napari.reviewing.source import ReviewSource, objects_of_classes, shows_classes, source_of
 from medseg_napari.settings import editor_name, history_bytes
-from medseg_napari.widgets.docking import move_below
+from medseg_napari.widgets.docking import end_with_dock, move_below
 from medseg_napari.widgets.error_dialog import show_error
 from medseg_napari.widgets.object_panel import ObjectPanel
 
@@ -36,6 +36,7 @@ class ObjectsWidget(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         watch(napari_viewer)
+        end_with_dock(self, first=self.close_panel)
         self.panel: ObjectPanel | None = None
         self._job: Job | None = None
         self._was_shown = False
@@ -138,7 +139,7 @@ class ObjectsWidget(QWidget):
         self.layers.setCurrentIndex(self._place_of(added))
 
     def _begin(self, work: Any, on_done: Any) -> None:
-        self._job = Job(lambda _progress, _cancelled: work())
+        self._job = Job(lambda _progress, _cancelled: work(), owner=self)
         self._job.done.connect(on_done)
         self._job.failed.connect(self._fail)
         self._job.start()

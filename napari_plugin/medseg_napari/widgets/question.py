@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 
@@ -32,5 +33,6 @@ def ask(
 
     box.buttonClicked.connect(answered)
     box.setModal(False)
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)  # its parent would keep it, and it what the answers hold
     box.show()
     return box

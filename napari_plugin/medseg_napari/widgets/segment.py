@@ -40,6 +40,7 @@ from medseg_napari.segmenting.models import ModelChoice
 from medseg_napari.segmenting.run import Box, RunRequest, RunResult
 from medseg_napari.segmenting.shelf import shelf_of
 from medseg_napari.settings import DEVICES, device_word
+from medseg_napari.widgets.docking import end_with_dock
 from medseg_napari.widgets.dropping import DropTarget
 from medseg_napari.widgets.error_dialog import show_error
 
@@ -55,6 +56,7 @@ class SegmentWidget(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         watch(napari_viewer)
+        end_with_dock(self)
         self._choices: list[ModelChoice] = []
         self._queue: list[Any] = []
         self._job: Job | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,12 +47,13 @@ class Straightening(QObject):
         self.dialog.setMinimumDuration(_SHOWN_AFTER_MS)
         self.error: QWidget | None = None
         requests = [_request(layer) for layer in layers]
-        self.job = Job(lambda progress, cancelled: _copies(requests, progress, cancelled))
+        self.job = Job(lambda progress, cancelled: _copies(requests, progress, cancelled), owner=self)
         self.job.progressed.connect(self._show_progress)
         self.job.done.connect(self._add)
         self.job.failed.connect(self._fail)
         self.job.cancelled.connect(self._end)
         self.dialog.canceled.connect(self.job.cancel)
+        self.destroyed.connect(partial(_UNDER_WAY.discard, self))
 
     def start(self) -> Straightening:
         """Begin; returns itself."""
@@ -88,6 +90,7 @@ class Straightening(QObject):
         self.dialog.deleteLater()
         _UNDER_WAY.discard(self)
         self.ended.emit()
+        self.deleteLater()  # the window, whose child it is, would keep it, and it the arrays
 
 
 def selected(viewer: Any) -> list[Any]:

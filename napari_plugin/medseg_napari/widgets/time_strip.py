@@ -17,6 +17,7 @@ from medseg_napari.review.steps import ReviewChange
 from medseg_napari.reviewing.frames import count_again, is_sequence, objects_per_frame
 from medseg_napari.reviewing.masks import is_mask
 from medseg_napari.reviewing.session import Session, session_of
+from medseg_napari.widgets.docking import end_with_dock
 from medseg_napari.widgets.error_dialog import show_error
 
 _EMPTY = "Open a mask of a sequence of pictures to see how many objects each of them has."
@@ -29,6 +30,7 @@ class TimeStripWidget(QWidget):
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
+        end_with_dock(self, first=self.stop)
         self._viewer = napari_viewer
         self._job: Job | None = None
         self._session: Session | None = None
@@ -67,7 +69,7 @@ class TimeStripWidget(QWidget):
             return
         self.headline.setText("Counting ...")
         data = layer.data
-        self._job = Job(lambda _progress, _cancelled: objects_per_frame(data))
+        self._job = Job(lambda _progress, _cancelled: objects_per_frame(data), owner=self)
         self._job.done.connect(partial(self._show, layer, data))
         self._job.failed.connect(self._fail)
         self._job.start()
@@ -140,11 +142,6 @@ class TimeStripWidget(QWidget):
         axis = self._viewer.dims.ndim - self._layer.ndim
         world = self._layer.data_to_world((frame, 0, 0))[0]
         self._viewer.dims.set_point(axis, world)
-
-    def closeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
-        """A dock that is closed follows nothing."""
-        self.stop()
-        super().closeEvent(event)
 
 
 class FrameBars(QWidget):

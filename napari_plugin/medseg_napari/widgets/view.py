@@ -22,6 +22,7 @@ from medseg_napari.layers.planes import PLANES, plane_shown, show_in_3d, show_pl
 from medseg_napari.layers.straight import can_be_straightened
 from medseg_napari.layers.window_choice import show_window, windowed_layer
 from medseg_napari.layers.windows import WINDOW_KEYS, WINDOWS, level_and_width, limits_of
+from medseg_napari.widgets.docking import end_with_dock
 from medseg_napari.widgets.straightening import Straightening, selected
 
 _EMPTY = "Open a scan of a patient to begin."
@@ -38,6 +39,7 @@ class ViewWidget(QWidget):
         self._viewer = napari_viewer
         self._windowed: Any | None = None
         watch(napari_viewer)
+        end_with_dock(self)
         self._build()
         self._connect()
         self._refresh()

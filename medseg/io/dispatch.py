@@ -9,7 +9,7 @@ from pathlib import Path
 from medseg.errors import GeometryError, InputError
 from medseg.files import atomic_folder, atomic_path
 from medseg.geometry import check_same_grid
-from medseg.images import Image, LabelKind, LabelMap, LabelTable
+from medseg.images import Image, ImageMetadata, LabelKind, LabelMap, LabelTable
 from medseg.io.base import Reader, ReadRequest, Writer, suffix_in
 from medseg.io.dicom.reader import DicomReader
 from medseg.io.dicom.signature import DICOM_SUFFIXES, is_dicom_file
@@ -27,6 +27,7 @@ from medseg.io.ome_zarr_writer import OmeZarrWriter, check_replaceable
 from medseg.io.png import PngReader, PngWriter
 from medseg.io.signatures import formats_by_content
 from medseg.io.tiff import TiffReader, TiffWriter
+from medseg.io.time_series import frame_times
 
 DICOM_READER = DicomReader()
 OME_ZARR_READER = OmeZarrReader()
@@ -49,6 +50,7 @@ WRITERS: tuple[Writer, ...] = (
 )
 _READER_OF_SUFFIX = {suffix: reader for reader in READERS for suffix in reader.suffixes}
 _WRITER_OF_SUFFIX = {suffix: writer for writer in WRITERS for suffix in writer.suffixes}
+_FORMAT_WITH_TIMES = TiffWriter.format
 IMAGE_SUFFIXES = tuple(_READER_OF_SUFFIX)
 """Suffixes of the files that can be read, in lower case."""
 
@@ -141,6 +143,7 @@ def write_image(image: Image, path: str | Path) -> None:
     """
     final = Path(path)
     writer = writer_of(final)
+    _check_holds_times(final, image.metadata, writer)
     with _atomic(final, writer) as temporary:
         writer.write_image(image, temporary)
 
@@ -166,6 +169,7 @@ def write_label_map(label_map: LabelMap, path: str | Path, *, source: Image | No
     writer = writer_of(final)
     if source is not None:
         check_same_grid(label_map.grid, source.grid, names=("label map", source.metadata.source or "its image"))
+    _check_holds_times(final, label_map.metadata, writer)
     with _atomic(final, writer) as temporary:
         writer.write_label_map(label_map, temporary)
 
@@ -205,6 +209,12 @@ def writer_of(path: Path) -> Writer:
         message = f"{path}: cannot write this suffix. Known: {known}."
         raise InputError(message)
     return _WRITER_OF_SUFFIX[suffix]
+
+
+def _check_holds_times(path: Path, metadata: ImageMetadata, writer: Writer) -> None:
+    if frame_times(metadata) is not None and writer.format != _FORMAT_WITH_TIMES:
+        message = f"{path}: cannot hold a time series: its frames would be taken for slices. Write .ome.tif."
+        raise InputError(message)
 
 
 @contextmanager

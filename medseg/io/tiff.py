@@ -26,6 +26,7 @@ from medseg.io.tiff_axes import TiffLayout, layout_of
 from medseg.io.tiff_colours import check_colour_space, colour_flags, expanded, has_alpha, palette_of
 from medseg.io.tiff_file import check_pages, opened_tiff
 from medseg.io.tiff_spacing import WRITER_NAME, TiffGeometry, imagej_geometry, ome_geometry
+from medseg.io.time_series import FrameTimes, frame_times
 from medseg.verdicts import Verdict
 
 _COPIES = 2.0
@@ -101,7 +102,7 @@ class TiffWriter:
 def _metadata_of(tif: Any, layout: TiffLayout, *, request: ReadRequest, path: Path) -> tuple[ImageMetadata, Affine]:
     """Metadata and affine, after the file's size, colours and completeness were judged."""
     verdicts = [*_judged(tif, layout, request=request, path=path), *layout.verdicts, *colour_flags(tif, path=path)]
-    geometry = _geometry(tif, path=path)
+    geometry = stated_geometry(tif, path=path)
     spatial = layout.image_axes[1:]
     missing = [letter for letter in spatial if letter not in geometry.spacing_mm]
     if missing and len(missing) < len(spatial):
@@ -137,7 +138,8 @@ def _judged(tif: Any, layout: TiffLayout, *, request: ReadRequest, path: Path) -
     return (*flags, *check_expansion(path, expected_bytes=size, stored_bytes=stored, request=request))
 
 
-def _geometry(tif: Any, *, path: Path) -> TiffGeometry:
+def stated_geometry(tif: Any, *, path: Path) -> TiffGeometry:
+    """Voxel sizes, places and channel names as OME-XML or ImageJ state them; nothing for other files."""
     import tifffile
 
     if tif.is_ome:
@@ -206,8 +208,11 @@ def _write(array: NDArray, *, affine: Affine, metadata: ImageMetadata, path: Pat
     stored, grid = along_world_axes(array, affine=affine, name=path.name)
     stored = np.ascontiguousarray(_storable(stored, name=path.name))
     axes = "CZYX"[-stored.ndim :] if stored.ndim == 4 else "CYX"
-    if stored.shape[0] == 1:
-        stored, axes = stored[0], axes[1:]
+    times = frame_times(metadata)
+    if times is not None:
+        stored, axes = np.moveaxis(stored, 0, 1), "TCYX"  # time outside the channels, as OME's order XYCZT has it
+    if stored.shape[axes.index("C")] == 1:
+        stored, axes = stored.squeeze(axis=axes.index("C")), axes.replace("C", "")
     planes = int(np.prod(stored.shape[:-2], dtype=int))
     tifffile.imwrite(
         path,
@@ -222,13 +227,20 @@ def _write(array: NDArray, *, affine: Affine, metadata: ImageMetadata, path: Pat
             # Not tifffile's default, which holds the machine's network address and the time: same image, same bytes.
             "UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, hashlib.sha256(stored.tobytes()).hexdigest())),
             **({"Channel": {"Name": list(metadata.channel_names)}} if "C" in axes and metadata.channel_names else {}),
-            **(
-                _ome_geometry(grid, planes=planes, depth=stored.shape[-3] if grid.ndim == 3 else 1)
-                if metadata.spacing_is_known
-                else {}
-            ),
+            **_ome_sizes(grid, metadata, times, planes=planes, depth=stored.shape[-3] if grid.ndim == 3 else 1),
         },
     )
+
+
+def _ome_sizes(
+    grid: Affine, metadata: ImageMetadata, times: FrameTimes | None, *, planes: int, depth: int
+) -> dict[str, Any]:
+    """What is known of the size of a voxel, and of the time from a frame to the next."""
+    sizes = _ome_geometry(grid, planes=planes, depth=depth) if metadata.spacing_is_known else {}
+    if times is None:
+        return sizes
+    sizes = {key: size for key, size in sizes.items() if key.startswith(("PhysicalSizeX", "PhysicalSizeY"))}
+    return sizes if times.interval_s is None else {**sizes, "TimeIncrement": times.interval_s, "TimeIncrementUnit": "s"}
 
 
 def _ome_geometry(affine: Affine, *, planes: int, depth: int) -> dict[str, Any]:

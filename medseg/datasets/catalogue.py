@@ -11,7 +11,7 @@ from typing import Any
 
 from medseg.config import Config
 from medseg.config.options import parse_options
-from medseg.datasets import coco, dsb2018, folder, isbi2012_em, phantom_cells, phantom_ct
+from medseg.datasets import coco, dsb2018, folder, isbi2012_em, phantom_cells, phantom_ct, phantom_tissue
 from medseg.datasets.case import Dataset
 from medseg.datasets.generated import settings_digest
 from medseg.datasets.isbi2012_download import fetch_isbi2012
@@ -104,6 +104,15 @@ _TABLE: Mapping[str, DatasetDescription] = MappingProxyType(
                 licence=phantom_ct.LICENCE,
                 options=phantom_ct.PhantomCtOptions,
                 open=phantom_ct.open_phantom_ct,
+                is_generated=True,
+            ),
+            DatasetDescription(
+                name=phantom_tissue.NAME,
+                summary="generated blocks of tissue with vessels and lesions of 1e-4 of the volume, exact masks",
+                citation="",
+                licence=phantom_tissue.LICENCE,
+                options=phantom_tissue.PhantomTissueOptions,
+                open=phantom_tissue.open_phantom_tissue,
                 is_generated=True,
             ),
         )

@@ -1,9 +1,10 @@
-"""Generated pictures and volumes whose truth is known exactly: cells, membranes, and a CT with small lesions."""
+"""Generated pictures and volumes whose truth is known exactly: cells, membranes, and small lesions in CT or tissue."""
 
 from medseg.datasets.phantoms.anatomy import TISSUE_HU, Organ
 from medseg.datasets.phantoms.cells import CELL_LABELS, cell_mask, cells_phantom
 from medseg.datasets.phantoms.ct import CT_LABELS, CT_ORGAN_LABELS, ct_phantom
 from medseg.datasets.phantoms.membranes import MEMBRANE_LABELS, membranes_phantom
+from medseg.datasets.phantoms.tissue import tissue_phantom
 
 __all__ = [
     "CELL_LABELS",
@@ -16,4 +17,5 @@ __all__ = [
     "cells_phantom",
     "ct_phantom",
     "membranes_phantom",
+    "tissue_phantom",
 ]

@@ -56,6 +56,14 @@ def _cells(root):
     return "phantom_cells", root, _SMALL_CELLS
 
 
+def _tissue(root):
+    return (
+        "phantom_tissue",
+        root,
+        {"train_cases": 2, "validation_cases": 1, "test_cases": 1, "shape": (48, 48, 32), "lesion_fraction": 1e-3},
+    )
+
+
 def _ct_dicom(root):
     return "phantom_ct", root, _SMALL_CT
 
@@ -66,7 +74,7 @@ def _ct_nifti(root):
 
 @pytest.fixture(
     scope="module",
-    params=[_isbi, _coco, _dsb2018, _folder_png, _folder_nifti, _cells, _ct_dicom, _ct_nifti],
+    params=[_isbi, _coco, _dsb2018, _folder_png, _folder_nifti, _cells, _tissue, _ct_dicom, _ct_nifti],
     ids=lambda make: make.__name__,
 )
 def opened(request, tmp_path_factory):
@@ -75,7 +83,7 @@ def opened(request, tmp_path_factory):
 
 
 def test_every_data_set_of_the_catalogue_is_run_through_this_contract():
-    tested = {"coco", "dsb2018", "isbi2012_em", "folder", "phantom_cells", "phantom_ct"}
+    tested = {"coco", "dsb2018", "isbi2012_em", "folder", "phantom_cells", "phantom_ct", "phantom_tissue"}
     assert tested == set(available_datasets())
 
 

@@ -83,7 +83,7 @@ def _of_model(manifest: PackageManifest) -> dict[str, object]:
     return {
         "what it does": manifest.description,
         "network": manifest.architecture.name,
-        "classes": ", ".join(f"{entry.value} {entry.name}" for entry in manifest.labels),
+        "classes": ", ".join(f"{label.value} {label.name}" for label in manifest.answer_table),
         "trained on": f"{manifest.training.cases} cases of {manifest.training.dataset}",
         "scores": {key: f"{value:.3f}" for key, value in manifest.scores.summary.items() if value is not None},
         "limits": " ".join(manifest.limits),

@@ -141,6 +141,17 @@ class ObjectInference(Config):
     """Sides of the tiles of large images, in pixels; at least the patch size is taken."""
 
 
+class RimInference(Config):
+    """How interiors and rims become objects (`medseg.postprocessing.objects_from_boundary`)."""
+
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Least probability of the interior in a seed, and of interior and rim together in an object."""
+    min_seed_voxels: PositiveInt = 1
+    """Smaller seeds make no object."""
+    min_voxels: PositiveInt = 1
+    """Smaller objects are left out."""
+
+
 class InferenceConfig(Config):
     """How the trained network is run over whole images."""
 
@@ -155,6 +166,8 @@ class InferenceConfig(Config):
     uncalibrated. No label depends on it."""
     objects: ObjectInference = ObjectInference()
     """For networks that find objects."""
+    rims: RimInference = RimInference()
+    """For networks that learn objects by their rims (`transforms.object_rims`)."""
 
 
 class EvaluationConfig(Config):

@@ -68,6 +68,17 @@ class BorderWeights(Config):
     """The class whose connected regions are the objects (cells in a membrane map)."""
 
 
+class ObjectRims(Config):
+    """Learn single objects by three classes: outside, inside and the rim of each object.
+
+    The network's answer becomes a map of object numbers, with touching objects parted where their rims meet
+    (Caicedo 2019, doi 10.1002/cyto.a.23863).
+    """
+
+    width_voxel: PositiveInt = 1
+    """How far the rim reaches into the object; an object too thin for it gets a narrower one."""
+
+
 class Augmentation(Config):
     """Random changes of training patches; a probability or range of 0 switches one off."""
 
@@ -119,6 +130,7 @@ class TransformsConfig(Config):
     foreground_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of training patches that are centred on a voxel of a foreground class, each class equally often."""
     border_weights: BorderWeights | None = None
+    object_rims: ObjectRims | None = None
     augmentation: Augmentation = Augmentation()
 
     @field_validator("orientation")
@@ -144,6 +156,9 @@ class TransformsConfig(Config):
             raise ValueError(message)
         if self.spacing_mm is not None and self.magnification != 1:
             message = "spacing_mm and magnification both say how fine the grid is: give one of them"
+            raise ValueError(message)
+        if self.object_rims is not None and self.border_weights is not None:
+            message = "object_rims and border_weights both part touching objects; leave one of them out"
             raise ValueError(message)
         if self.orientation is not None and self.spatial_dims != 3:
             message = "orientation is for volumes; leave it out for 2-D patches"

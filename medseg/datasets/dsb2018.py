@@ -39,6 +39,8 @@ class Dsb2018Options(Config):
 
     kinds: tuple[str, ...] = ()
     """Kinds of pictures in index.csv: fluo, histology_bright, brightfield_gray. Empty: all."""
+    as_brightness: bool = False
+    """One channel of brightness a picture. All are stored as colour, the fluorescence ones with equal channels."""
     train_cases: PositiveInt | None = None
     """Most pictures to train on; absent takes all that do not validate."""
     validation_cases: PositiveInt | None = None
@@ -60,8 +62,14 @@ def open_dsb2018(root: Path, options: Dsb2018Options) -> ListedDataset:
     pairs = find_pairs(folder, image_pattern="images/{case}.*", label_pattern="masks/{case}.*")
     pairs = _of_kinds(pairs, folder / _INDEX, options.kinds)
     num_channels, spatial_dims = check_pairs(pairs, axes=None, label_axes=None)
+    num_channels = 1 if options.as_brightness else num_channels
     cases = tuple(
-        Case(pair.case_id, pair.case_id, ImageSource(pair.image), LabelSource(pair.label, LABELS, LabelKind.INSTANCES))
+        Case(
+            pair.case_id,
+            pair.case_id,
+            ImageSource(pair.image, as_brightness=options.as_brightness),
+            LabelSource(pair.label, LABELS, LabelKind.INSTANCES),
+        )
         for pair in pairs
     )
     drawn = make_splits(cases, rng=np.random.default_rng(options.seed), validation_fraction=options.validation_fraction)

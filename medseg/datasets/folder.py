@@ -18,7 +18,7 @@ from medseg.datasets.pairing import find_pairs
 from medseg.datasets.patients import patients_of
 from medseg.datasets.splits import check_splits, load_splits, make_splits, save_splits
 from medseg.errors import ConfigError, InputError
-from medseg.images import LabelTable
+from medseg.images import LabelKind, LabelTable
 from medseg.io.source import ImageSource, LabelSource
 
 NAME = "folder"
@@ -35,6 +35,9 @@ class FolderOptions(Config):
     """Path of an image under the folder. {case} is the case's name, * anything within a name, a final .* any suffix."""
     label_pattern: str = "labels/{case}.*"
     """Path of its label file, likewise."""
+    objects: bool = False
+    """Label files hold the numbers of single objects (1, 2, 3, ... all of the one foreground class), as those of
+    Cellpose, StarDist and medseg do, and not classes."""
     value_map: Mapping[int, int] | None = None
     """Value in the label files -> class number, where the files use other numbers ({255: 1, 0: 0} for example)."""
     axes: str | None = None
@@ -74,6 +77,13 @@ class FolderOptions(Config):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _objects_are_of_one_class(self) -> FolderOptions:
+        if self.objects and (len(self.labels) != 2 or self.value_map is not None):
+            message = "objects: needs two labels, the background and the objects' class, and no value_map"
+            raise ValueError(message)
+        return self
+
     @field_validator("group_pattern")
     @classmethod
     def _has_one_group(cls, pattern: str | None) -> str | None:
@@ -104,6 +114,7 @@ def open_folder(root: Path, options: FolderOptions) -> ListedDataset:
     pairs = find_pairs(root, image_pattern=options.image_pattern, label_pattern=options.label_pattern)
     label_axes = options.label_axes or (options.axes.upper().replace("C", "") if options.axes else None)
     num_channels, spatial_dims = check_pairs(pairs, axes=options.axes, label_axes=label_axes)
+    kind = LabelKind.INSTANCES if options.objects else LabelKind.SEMANTIC
     table_of_patients = None if options.patients is None else root / options.patients
     patients = patients_of(pairs, pattern=options.group_pattern, table=table_of_patients, where=_WHERE)
     cases = tuple(
@@ -111,7 +122,7 @@ def open_folder(root: Path, options: FolderOptions) -> ListedDataset:
             case_id=pair.case_id,
             group_id=patients[pair.case_id],
             image=ImageSource(pair.image, axes=options.axes),
-            reference=LabelSource(pair.label, table, axes=label_axes, value_map=options.value_map),
+            reference=LabelSource(pair.label, table, kind, axes=label_axes, value_map=options.value_map),
         )
         for pair in pairs
     )

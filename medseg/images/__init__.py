@@ -1,6 +1,7 @@
 """What images and label maps are. Nothing here resamples unless it is asked to by name."""
 
 from medseg.images.agreement import on_grid_of
+from medseg.images.colour import brightness, is_colour
 from medseg.images.image import Image
 from medseg.images.label_map import LabelKind, LabelMap
 from medseg.images.label_table import CodedConcept, Label, LabelTable
@@ -15,7 +16,9 @@ __all__ = [
     "LabelKind",
     "LabelMap",
     "LabelTable",
+    "brightness",
     "crop",
+    "is_colour",
     "on_grid_of",
     "pad",
     "reorient",

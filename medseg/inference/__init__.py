@@ -23,6 +23,7 @@ from medseg.inference.objects_csv import objects_csv
 from medseg.inference.onnx_export import OnnxExport, export_onnx
 from medseg.inference.package import load_network, read_manifest, write_package
 from medseg.inference.predictor import Prediction, Predictor, check_image
+from medseg.inference.rim_predictor import RimPredictor
 from medseg.inference.sliding_window import sliding_window_logits
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "PackageManifest",
     "Prediction",
     "Predictor",
+    "RimPredictor",
     "Scores",
     "TemperatureFit",
     "TrainingRecord",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from medseg.inference.manifest import InputContract, PackageManifest
+from medseg.transforms.object_rims import INTERIOR
 
 
 def model_card(manifest: PackageManifest, *, pictures: Sequence[str] = ()) -> str:
@@ -39,12 +40,17 @@ def _section(title: str, lines: Iterable[str]) -> str:
 
 def _labels(manifest: PackageManifest) -> list[str]:
     rows = []
-    for entry in manifest.labels:
+    for entry in manifest.labels[: len(manifest.answer_table)]:
         concept = (
             "" if entry.concept is None else f"{entry.concept.meaning} ({entry.concept.scheme} {entry.concept.value})"
         )
         rows.append(f"| {entry.value} | {entry.name} | {entry.colour} | {concept} |")
-    return ["| value | class | colour | coded meaning |", "|---|---|---|---|", *rows]
+    table = ["| value | class | colour | coded meaning |", "|---|---|---|---|", *rows]
+    if manifest.transforms.object_rims is None:
+        return table
+    name = manifest.labels[INTERIOR].name
+    said = f"Masks hold a number for each {name}. The network tells their rims as well, which part those that touch."
+    return [*table, "", said]
 
 
 def _input(manifest: PackageManifest) -> list[str]:

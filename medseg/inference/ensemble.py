@@ -41,6 +41,10 @@ class Ensemble:
             message = "ensemble: expected one model or more, got none."
             raise InputError(message)
         first = members[0]
+        for member in members:
+            if member.finds_objects:
+                message = f"ensemble: {member.manifest.name} finds single objects, which have no mean. Leave it out."
+                raise InputError(message)
         for other in members[1:]:
             if _classes(other.labels) != _classes(first.labels):
                 message = (
@@ -84,9 +88,7 @@ class Ensemble:
                 progress=_part_of(progress, index, len(self.members)),
                 cancelled=cancelled,
             )
-            if part.probabilities is None:
-                message = f"ensemble: {member.manifest.name} gives no probabilities of classes. Leave it out."
-                raise InputError(message)
+            assert part.probabilities is not None  # noqa: S101 - asked for, and no member finds objects
             if total is None:
                 total = np.array(part.probabilities.array, dtype=np.float32)
             else:

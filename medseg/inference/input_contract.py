@@ -9,14 +9,8 @@ import numpy as np
 
 from medseg.errors import InputError
 from medseg.geometry.orientation import reordering_to
-from medseg.images import Image
+from medseg.images import Image, brightness, is_colour
 from medseg.inference.manifest import InputContract
-
-_LUMINANCE = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in the brightness that an eye sees (ITU-R BT.601)."""
-
-_COLOUR_NAMES = ("r", "g", "b")
-"""First letters of the channel names of a colour picture."""
 
 _SPACING_TOLERANCE = 0.1
 """Share by which a voxel size may lie outside the trained range before it is worth a note."""
@@ -35,10 +29,8 @@ def fit_channels(image: Image, contract: InputContract) -> tuple[Image, tuple[st
     wanted = len(contract.channels)
     if image.num_channels == wanted:
         return image, ()
-    if wanted == 1 and _is_colour(image):
-        grey = np.tensordot(np.asarray(_LUMINANCE), image.array.astype(np.float32), axes=1)[np.newaxis]
-        plain = image.replace(array=grey.astype(np.float32), metadata=replace(image.metadata, channel_names=()))
-        return plain, ("the colour picture was turned into brightness, as the model takes one channel",)
+    if wanted == 1 and is_colour(image):
+        return brightness(image), ("the colour picture was turned into brightness, as the model takes one channel",)
     names = f" ({', '.join(image.metadata.channel_names)})" if image.metadata.channel_names else ""
     name = image.metadata.source or "the image"
     message = (
@@ -89,11 +81,6 @@ def seen_spacing_mm(image: Image, contract: InputContract) -> tuple[float, ...]:
     if contract.orientation is not None:
         return reordering_to(image.affine, contract.orientation).apply_to_grid(image.grid).spacing_mm
     return in_contract_axes(image, contract).spacing_mm
-
-
-def _is_colour(image: Image) -> bool:
-    names = tuple(name[:1].lower() for name in image.metadata.channel_names)
-    return image.num_channels == 3 and names in {(), _COLOUR_NAMES}
 
 
 def _modality_doubt(image: Image, contract: InputContract) -> str | None:

@@ -12,6 +12,9 @@ from medseg.config import Config, InferenceConfig, TrainingRecipe, TransformsCon
 from medseg.images import CodedConcept, Label, LabelTable
 from medseg.inference.notice import RESEARCH_NOTICE
 
+_OBJECT_CLASSES = 2
+"""Classes of a network of rims that stand in a label map."""
+
 SCHEMA_VERSION = 1
 """Version of the manifest's layout; a reader refuses a newer one."""
 
@@ -150,6 +153,12 @@ class PackageManifest(Config):
     def label_table(self) -> LabelTable:
         """The classes as a table."""
         return LabelTable(tuple(_label(entry) for entry in self.labels))
+
+    @property
+    def answer_table(self) -> LabelTable:
+        """The classes of the label maps that the model makes: all but the rims of objects, which become objects."""
+        table = self.label_table
+        return table if self.transforms.object_rims is None else LabelTable(table.labels[:_OBJECT_CLASSES])
 
     @classmethod
     def from_recipe(

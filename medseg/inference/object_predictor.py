@@ -22,6 +22,7 @@ from medseg.inference.objects import ObjectRow, measure_objects
 from medseg.inference.package import load_network, read_manifest
 from medseg.inference.predictor import Call, Prediction, Predictor, identity, slice_of_volume
 from medseg.inference.restore import grid_of
+from medseg.inference.rim_predictor import RimPredictor
 from medseg.inference.workplace import Workplace
 from medseg.models import DetectionNetwork, Detections
 from medseg.models.detection import SMALLEST_SIDE
@@ -33,6 +34,8 @@ class ObjectPredictor(Predictor):
     The answer is a map of object numbers; where masks overlap, the object with the higher score has the pixel. Images
     larger than a tile are worked through in overlapping tiles, whose objects are joined.
     """
+
+    finds_objects = True
 
     def _predict(self, image: Image, call: Call, *, with_probabilities: bool) -> Prediction:
         if with_probabilities:
@@ -110,7 +113,11 @@ def make_predictor(
     network: nn.Module, *, manifest: PackageManifest, device: torch.device, precision: Precision
 ) -> Predictor:
     """The predictor that fits the network's kind of answer."""
-    kind = ObjectPredictor if isinstance(network, DetectionNetwork) else Predictor
+    kind: type[Predictor] = Predictor
+    if isinstance(network, DetectionNetwork):
+        kind = ObjectPredictor
+    elif manifest.transforms.object_rims is not None:
+        kind = RimPredictor
     return kind(network, manifest=manifest, device=device, precision=precision)
 
 

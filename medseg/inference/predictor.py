@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import nn
 
 from medseg.errors import GeometryError
 from medseg.geometry import Affine, Grid, WorldFrame
-from medseg.images import Image, LabelMap, LabelTable
+from medseg.images import Image, ImageMetadata, LabelMap, LabelTable
 from medseg.inference.device import Precision, choose_precision
 from medseg.inference.finished_mask import finished, needs_probabilities
 from medseg.inference.input_contract import doubts, fit_channels, in_contract_axes, seen_spacing_mm
@@ -72,6 +73,9 @@ class Predictor:
         precision: numbers it computes with.
     """
 
+    finds_objects: ClassVar[bool] = False
+    """Whether the label maps hold object numbers rather than classes."""
+
     def __init__(
         self, network: nn.Module, *, manifest: PackageManifest, device: torch.device, precision: Precision
     ) -> None:
@@ -84,8 +88,8 @@ class Predictor:
 
     @property
     def labels(self) -> LabelTable:
-        """Classes that the model tells apart."""
-        return self.manifest.label_table
+        """Classes of the label maps that the model makes."""
+        return self.manifest.answer_table
 
     def predict(
         self,
@@ -113,8 +117,7 @@ class Predictor:
             OutOfMemoryError: not even the CPU has enough memory.
             Cancelled: `cancelled` said so.
         """
-        wanted = with_probabilities or needs_probabilities(self.manifest.inference.postprocessing)
-        call = Call(self._workplace(), wanted, progress, cancelled)
+        call = Call(self._workplace(), with_probabilities or self._needs_probabilities, progress, cancelled)
         with memory_errors(doing=f"an image of {' x '.join(map(str, image.spatial_shape))} voxels"):
             return self._predict(image, call, with_probabilities=with_probabilities)
 
@@ -127,7 +130,7 @@ class Predictor:
         else:
             example, restored = slice_of_volume(plain, slice_axis, 0), self._predict_slices(plain, slice_axis, call)
         notes += doubts(plain, contract, spacing_mm=seen_spacing_mm(example, contract))
-        answered = finished(restored, self.manifest.inference.postprocessing)
+        answered = self._answered(restored, slice_axis)
         kept = answered if with_probabilities else replace(answered, probabilities=None)
         fallbacks = (*self._fallbacks, *call.place.fallbacks)
         return replace(self._finish(plain, kept, notes=notes + fallbacks), fallbacks=fallbacks)
@@ -142,6 +145,14 @@ class Predictor:
             MedsegError: as for `predict`.
         """
         return self._logits(image, Call(self._workplace()))
+
+    @property
+    def _needs_probabilities(self) -> bool:
+        return needs_probabilities(self.manifest.inference.postprocessing)
+
+    def _answered(self, restored: Restored, _slice_axis: int | None) -> Restored:
+        """What is handed out, from the answer on the whole of the image's grid."""
+        return finished(restored, self.manifest.inference.postprocessing)
 
     def _workplace(self) -> Workplace:
         """The device, for one image: the next one finds it as if nothing had happened."""
@@ -191,7 +202,6 @@ class Predictor:
         return slice_axis(image, self.manifest)
 
     def _finish(self, image: Image, restored: Restored, *, notes: tuple[str, ...]) -> Prediction:
-        labels = self.labels
         metadata = replace(
             image.metadata,
             value_unit=None,
@@ -199,19 +209,17 @@ class Predictor:
             notes=(*image.metadata.notes, *notes),
             extra={**image.metadata.extra, **identity(self.manifest)},
         )
-        label_map = LabelMap(
-            array=label_values(restored.class_indices, labels),
-            affine=image.affine,
-            axes=image.axes[1:],
-            labels=labels,
-            metadata=metadata,
-        )
+        label_map = self._label_map(restored, image, metadata)
         probabilities = None
         if restored.probabilities is not None:
-            named = replace(metadata, channel_names=labels.names)
+            named = replace(metadata, channel_names=self.manifest.label_table.names)
             probabilities = Image(restored.probabilities, affine=image.affine, axes=image.axes, metadata=named)
         objects = measure_objects(label_map, image=image, confidence=restored.confidence)
         return Prediction(label_map, probabilities, uncertainty=None, objects=objects)
+
+    def _label_map(self, restored: Restored, image: Image, metadata: ImageMetadata) -> LabelMap:
+        values = label_values(restored.class_indices, self.labels)
+        return LabelMap(values, image.affine, image.axes[1:], self.labels, metadata=metadata)
 
 
 def slice_axis(image: Image, manifest: PackageManifest) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from medseg.images import Image, LabelKind, LabelMap, LabelTable
+from medseg.images import Image, LabelKind, LabelMap, LabelTable, brightness, is_colour
 from medseg.io.base import ReadRequest
 from medseg.io.dispatch import read_labels_with, read_with
 from medseg.io.label_values import map_values
@@ -20,11 +20,13 @@ class ImageSource:
         path: file or DICOM folder.
         axes: the file's axes where it does not state them itself.
         slice_index: index along the first spatial axis of a stack, which then becomes a 2-D image; None is all of it.
+        as_brightness: whether a colour picture is turned into one channel of brightness.
     """
 
     path: Path
     axes: str | None = None
     slice_index: int | None = None
+    as_brightness: bool = False
 
     def read(self) -> Image:
         """Read the image.
@@ -33,7 +35,8 @@ class ImageSource:
             InputError: no such file or slice.
             ImageFormatError: see `medseg.io.read_image`.
         """
-        return read_with(self.path, ReadRequest(axes=self.axes, slice_index=self.slice_index))
+        image = read_with(self.path, ReadRequest(axes=self.axes, slice_index=self.slice_index))
+        return brightness(image) if self.as_brightness and is_colour(image) else image
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from medseg.training.previews import WriteOverlay, drawn_maps
 from medseg.training.run import Run
 from medseg.training.run_folder import recipe_values
 from medseg.training.validation import ValidationResult
+from medseg.transforms.object_rims import network_labels
 
 
 def describe_model(
@@ -61,7 +62,7 @@ def describe_model(
     resolved = recipe.replace(model=recipe.model.replace(options=dict(model_options)))
     return PackageManifest.from_recipe(
         resolved,
-        labels=dataset.labels,
+        labels=network_labels(dataset.labels, recipe.transforms),
         input=input_contract(fingerprint, orientation=recipe.transforms.orientation),
         training=record,
         licence="not stated",

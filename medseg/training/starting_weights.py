@@ -16,6 +16,7 @@ from medseg.inference.installed import find_model
 from medseg.inference.manifest import InputContract, PackageManifest
 from medseg.inference.package import load_network, read_manifest
 from medseg.models.pretrained import load_pretrained
+from medseg.transforms.object_rims import network_labels
 
 _WHERE = "model.start_from"
 
@@ -65,9 +66,15 @@ def find_parent(recipe: TrainingRecipe, *, dataset: Dataset) -> Parent | None:
         return None
     folder = find_model(recipe.model.start_from)
     manifest = read_manifest(folder)
+    classes = network_labels(dataset.labels, recipe.transforms)
     own, given = manifest.architecture, recipe.model.model_dump(mode="json")
     rules = (
-        ("classes", _named(manifest.label_table), _named(dataset.labels), "Name the same ones in the same order"),
+        (
+            "classes",
+            _named(manifest.label_table),
+            _named(classes),
+            "Name the same ones in the same order",
+        ),
         ("channels", own.in_channels, dataset.num_channels, "Give images with as many"),
         ("spatial axes", own.spatial_dims, dataset.spatial_dims, "Give images with as many"),
         ("model.name", own.name, given["name"], "Leave it out"),

@@ -23,6 +23,7 @@ from medseg.training.determinism import seed_torch
 from medseg.training.object_statistics import detection_options, measure_training_objects
 from medseg.training.objectives import ClassObjective, Objective, ObjectObjective
 from medseg.training.run_data import RunData
+from medseg.transforms.object_rims import network_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,7 @@ class TrainingTask(ABC):
 
     Attributes:
         objects: whether references are read as single objects.
+        num_classes: that the network tells apart, background included.
     """
 
     objects: ClassVar[bool]
@@ -55,10 +57,7 @@ class TrainingTask(ABC):
         self.recipe = recipe
         self.dataset = dataset
 
-    @property
-    def num_classes(self) -> int:
-        """Classes of the data set, background included."""
-        return len(self.dataset.labels)
+        self.num_classes = len(network_labels(dataset.labels, recipe.transforms))
 
     @abstractmethod
     def learner(self, data: RunData) -> Learner:
@@ -89,12 +88,7 @@ class ClassTask(TrainingTask):
 
     def __init__(self, recipe: TrainingRecipe, *, dataset: Dataset) -> None:
         super().__init__(recipe, dataset=dataset)
-        if recipe.evaluation.task == "instances":
-            message = (
-                f"evaluation.task: instances are scored of networks that find objects, and {recipe.model.name} gives "
-                "each voxel a class. Choose semantic, or model.name=mask_rcnn."
-            )
-            raise ConfigError(message)
+        self._check()
         self._network = self._build(recipe.model.options)
         # Whether the recipe's loss is one at all is told before the cases are read, whatever will be counted in them.
         self._loss(class_counts=lambda: np.ones((1, self.num_classes)))
@@ -105,9 +99,27 @@ class ClassTask(TrainingTask):
         objective = ClassObjective(loss, auxiliary_weights=self.recipe.loss.auxiliary_weights)
         return Learner(self._network, objective, self.recipe.model.options, found={})
 
+    def _check(self) -> None:
+        if self.recipe.evaluation.task == "instances":
+            message = (
+                f"evaluation.task: instances are scored of networks that find objects, and {self.recipe.model.name} "
+                "gives each voxel a class. Choose semantic, transforms.object_rims={width_voxel: 1}, or "
+                "model.name=mask_rcnn."
+            )
+            raise ConfigError(message)
+
     def _loss(self, *, class_counts: Callable[[], NDArray[np.number]]) -> nn.Module:
         loss = self.recipe.loss
         return build_loss(loss.name, num_classes=self.num_classes, class_counts=class_counts, **loss.options)
+
+
+class RimTask(ClassTask):
+    """Outside, interior or rim for each voxel, and objects made of them."""
+
+    objects = True
+
+    def _check(self) -> None:
+        _check_object_settings(self.recipe, why="transforms.object_rims makes objects of the classes")
 
 
 class ObjectTask(TrainingTask):
@@ -117,19 +129,10 @@ class ObjectTask(TrainingTask):
 
     def __init__(self, recipe: TrainingRecipe, *, dataset: Dataset) -> None:
         super().__init__(recipe, dataset=dataset)
-        name, evaluation = recipe.model.name, recipe.evaluation
-        rules = (
-            (evaluation.task == "instances", "evaluation.task", "instances"),
-            (not recipe.training.calibrate, "training.calibrate", "false"),
-            (not evaluation.choose_postprocessing, "evaluation.choose_postprocessing", "false"),
-            (not recipe.inference.postprocessing, "inference.postprocessing", "[]"),
-            (recipe.inference.close_boundaries is None, "inference.close_boundaries", "null"),
-            (recipe.transforms.border_weights is None, "transforms.border_weights", "null"),
-        )
-        for holds, key, wanted in rules:
-            if not holds:
-                message = f"{key}: {name} finds objects and has no voxel-wise classes. Set {key}={wanted}."
-                raise ConfigError(message)
+        _check_object_settings(recipe, why=f"{recipe.model.name} finds objects and has no voxel-wise classes")
+        if recipe.transforms.object_rims is not None:
+            message = f"transforms.object_rims: {recipe.model.name} finds objects without them. Leave them out."
+            raise ConfigError(message)
         self._build(recipe.model.options)
 
     def learner(self, data: RunData) -> Learner:
@@ -140,6 +143,23 @@ class ObjectTask(TrainingTask):
         network = self._build(options)
         assert isinstance(network, DetectionNetwork)  # noqa: S101 - the table of tasks says so
         return Learner(network, ObjectObjective(network), options, found.to_json())
+
+
+def _check_object_settings(recipe: TrainingRecipe, *, why: str) -> None:
+    """Pass where no setting asks for classes of voxels."""
+    evaluation = recipe.evaluation
+    rules = (
+        (evaluation.task == "instances", "evaluation.task", "instances"),
+        (not recipe.training.calibrate, "training.calibrate", "false"),
+        (not evaluation.choose_postprocessing, "evaluation.choose_postprocessing", "false"),
+        (not recipe.inference.postprocessing, "inference.postprocessing", "[]"),
+        (recipe.inference.close_boundaries is None, "inference.close_boundaries", "null"),
+        (recipe.transforms.border_weights is None, "transforms.border_weights", "null"),
+    )
+    for holds, key, wanted in rules:
+        if not holds:
+            message = f"{key}: {why}. Set {key}={wanted}."
+            raise ConfigError(message)
 
 
 _TASKS: Mapping[str, type[TrainingTask]] = {"classes": ClassTask, "objects": ObjectTask}
@@ -153,4 +173,7 @@ def training_task(recipe: TrainingRecipe, *, dataset: Dataset) -> TrainingTask:
         ConfigError: a setting does not fit the network or the data set.
     """
     description = look_up(available_models(), recipe.model.name, kind="model")
-    return _TASKS[description.answers](recipe, dataset=dataset)
+    kind = _TASKS[description.answers]
+    if kind is ClassTask and recipe.transforms.object_rims is not None:
+        kind = RimTask
+    return kind(recipe, dataset=dataset)

@@ -103,7 +103,8 @@ def build_preparation(
         config: the recipe's transforms.
         training: whether to leave out the empty margin and to compute border weights.
         num_channels: channels the network takes; None accepts any number.
-        objects: give "label" the codes of single objects (`medseg.transforms.object_codes`), not class indices.
+        objects: give "label" the codes of single objects (`medseg.transforms.object_codes`), not class indices; with
+            `config.object_rims` it has outside, interior and rim all the same.
 
     Raises:
         ConfigError: the configuration asks for a step that its pipeline does not have.
@@ -113,7 +114,9 @@ def build_preparation(
     _check_options(config, builders)
     read = ReadSample(patch_size=config.patch_size, num_channels=num_channels)
     built = [builder(config, training) for builder in builders]
-    return Preparation((read, *[step for step in built if step is not None], ToTensors(objects=objects)))
+    return Preparation(
+        (read, *[step for step in built if step is not None], ToTensors(objects=objects, rims=config.object_rims))
+    )
 
 
 def build_augmentation(config: TransformsConfig) -> Compose:

@@ -9,6 +9,7 @@ from PIL import Image as PillowImage
 
 from medseg.datasets import open_dataset, read_case
 from medseg.errors import ConfigError, GeometryError, InputError, LabelError
+from medseg.images import LabelKind
 
 _CELLS = {"labels": ["background", "cell"]}
 _LESIONS = {
@@ -204,3 +205,21 @@ def test_labels_without_a_voxel_size_fit_images_with_one(tmp_path):
         GeometryError, match=r"b\.ome\.tif and .*b\.tif differ in size: \(20, 30\) vs \(20, 31\) voxels"
     ):
         open_dataset("folder", root=tmp_path, options=_CELLS)
+
+
+def test_label_files_of_single_objects_keep_their_numbers(tmp_path):
+    for case in ("a", "b", "c"):
+        write_png_pair(tmp_path, case)
+        numbers = np.zeros((20, 30), np.uint16)
+        numbers[2:8, 2:9], numbers[2:8, 9:20] = 7, 300
+        PillowImage.fromarray(numbers).save(tmp_path / "labels" / f"{case}.png")
+    dataset = open_dataset("folder", root=tmp_path, options={**_CELLS, "objects": True})
+    _, reference = read_case(dataset.cases()[0])
+    assert reference.kind is LabelKind.INSTANCES
+    assert reference.present_values() == (0, 7, 300)
+
+
+@pytest.mark.parametrize("more", [{"labels": ["background", "cell", "debris"]}, {"value_map": {255: 1}}])
+def test_objects_are_of_one_class_and_keep_their_numbers(cells, more):
+    with pytest.raises(ConfigError, match=r"objects: needs two labels, the background and the objects' class"):
+        open_dataset("folder", root=cells, options={**_CELLS, "objects": True, **more})

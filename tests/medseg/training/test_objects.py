@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from medseg.config import EvaluationConfig, ObjectRims
 from medseg.errors import ConfigError
 from medseg.geometry import Affine, WorldFrame
 from medseg.images import Image, LabelKind, LabelMap, LabelTable
@@ -174,3 +175,40 @@ def test_a_killed_and_resumed_run_ends_with_the_same_weights_and_its_package_fin
 def test_settings_of_the_other_kind_of_answer_are_refused(recipe, tmp_path, cells_dir, changes, message):
     with pytest.raises(ConfigError, match=message):
         fit(recipe(**changes), data_dir=cells_dir, run_dir=tmp_path / "run", device="cpu", quiet=True)
+
+
+@pytest.fixture
+def rim_recipe(recipe):
+    def build(*, rims=None, **training):
+        unet = {"name": "unet", "options": {"width": 8, "depth": 3}}
+        made = recipe(model=unet, **training)
+        return made.replace(transforms=made.transforms.replace(object_rims=rims or ObjectRims()))
+
+    return build
+
+
+def test_a_network_of_rims_learns_objects_and_its_package_finds_them(rim_recipe, tmp_path, cells_dir):
+    run = fit(
+        rim_recipe(steps=60, steps_per_epoch=60, optimiser={"lr": 1e-2}),
+        data_dir=cells_dir,
+        run_dir=tmp_path / "run",
+        device="cpu",
+        quiet=True,
+    )
+    manifest = read_manifest(run / "best")
+    assert [entry.name for entry in manifest.labels] == ["background", "cell", "rim"]
+    assert manifest.scores.task == "instances"
+    assert manifest.scores.summary["object_f1"] > 0.4
+    assert load_model(run / "best", device="cpu").labels.names == ("background", "cell")
+
+
+def test_rims_go_with_a_network_of_classes_and_scores_of_objects(rim_recipe, recipe, tmp_path, cells_dir):
+    wrong_task = rim_recipe().replace(evaluation=EvaluationConfig(task="semantic"))
+    mask_rcnn = recipe()
+    mask_rcnn = mask_rcnn.replace(transforms=mask_rcnn.transforms.replace(object_rims=ObjectRims()))
+    for one, message in (
+        (wrong_task, r"evaluation\.task: transforms\.object_rims makes objects of the classes"),
+        (mask_rcnn, r"transforms\.object_rims: mask_rcnn finds objects without them"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            fit(one, data_dir=cells_dir, run_dir=tmp_path / "run", device="cpu", quiet=True)

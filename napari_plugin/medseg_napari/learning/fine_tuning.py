@@ -62,7 +62,7 @@ def parent_model(folder: Path) -> ParentModel:
     return ParentModel(
         folder=package,
         name=manifest.name,
-        table=manifest.label_table,
+        table=manifest.answer_table,
         spatial_dims=manifest.architecture.spatial_dims,
         num_channels=manifest.architecture.in_channels,
         task=manifest.scores.task,

@@ -45,6 +45,7 @@ _MAY_BE_UNPICKLED = {
     "medseg.verdicts": {"Verdict", "Outcome", "RefusedImageError"},
     "medseg.io.isolated_messages": {"Answer"},
     "medseg.images.metadata": {"ImageMetadata"},
+    "medseg.images.label_table": {"LabelTable", "Label", "CodedConcept"},
     "numpy": {"dtype", "ndarray"},
     "numpy._core.multiarray": {"_reconstruct", "scalar"},
     "numpy._core.numeric": {"_frombuffer"},

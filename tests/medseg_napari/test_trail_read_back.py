@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases.dicom import SeriesCase
 from medseg_napari.exporting.export import ExportRequest, export
 from medseg_napari.exporting.formats import Choices
 from medseg_napari.exporting.prepared import prepared
@@ -13,7 +14,8 @@ from medseg_napari.layers import Origin, image_layer, origin_of
 from medseg_napari.layers.results import ResultNote, objects_layer
 from medseg_napari.opening.reading import opened
 from medseg_napari.opening.survey import survey
-from medseg_napari.review.audit import AuditTrail
+from medseg_napari.opening.trail import taken_up, trail_beside
+from medseg_napari.review.audit import AuditTrail, audit_path
 from medseg_napari.review.records import AlgorithmType, MadeBy, ObjectState
 from medseg_napari.reviewing.session import review_of
 from medseg_napari.reviewing.source import shows_classes
@@ -21,7 +23,7 @@ from napari.components import ViewerModel
 
 from medseg.geometry import Affine, WorldFrame
 from medseg.images import Image, LabelTable
-from medseg.io import read_image
+from medseg.io import read_image, read_label_map, write_label_map
 
 MODEL = MadeBy("finder", "ab" * 32)
 TABLE = LabelTable.from_names(("background", "lesion", "cyst"))
@@ -48,11 +50,18 @@ def _reviewed(viewer, content=VOLUME):
     return layer, review
 
 
-def _exported(layer, viewer, folder, key="nifti", *, as_objects=True):
+def _exported(layer, viewer, folder, key="nifti", *, as_objects=True, leave_out_rejected=True):
     request = ExportRequest(folder, "mask", (key,), Choices(as_objects=as_objects))
-    result = export(request, prepared(layer, viewer), lambda _: None, lambda: False)
+    subject = prepared(layer, viewer, leave_out_rejected=leave_out_rejected)
+    result = export(request, subject, lambda _: None, lambda: False)
     assert result.failures == ()
-    return result.paths[0], result.paths[1]
+    mask = result.paths[0]
+    return mask, audit_path(mask)
+
+
+def _records(layer, viewer):
+    table = review_of(layer, viewer).table
+    return {number: table.record(number) for number in table.ids}
 
 
 def _opened(path, viewer=None, images=()):
@@ -65,23 +74,115 @@ def _opened(path, viewer=None, images=()):
 
 
 @pytest.mark.parametrize(
-    ("content", "key"), [(VOLUME, "nifti"), (PICTURE, "ome_tiff"), (PICTURE, "ome_zarr"), (PICTURE, "png")]
+    ("content", "key", "as_objects"),
+    [
+        (VOLUME, "nifti", True),
+        (VOLUME, "ome_tiff", False),
+        (VOLUME, "ome_zarr", True),
+        (PICTURE, "ome_tiff", True),
+        (PICTURE, "ome_zarr", False),
+        (PICTURE, "png", False),
+        (PICTURE, "nifti", False),
+    ],
 )
-def test_states_classes_and_makers_are_as_they_were_left(content, key, tmp_path):
+def test_states_classes_and_makers_are_as_they_were_left(content, key, as_objects, tmp_path):
     viewer = ViewerModel()
     layer, review = _reviewed(viewer, content)
-    mask, _ = _exported(layer, viewer, tmp_path, key)
+    mask, _ = _exported(layer, viewer, tmp_path, key, as_objects=as_objects)
     again, reopened, notes = _opened(mask)
     assert notes == ()
-    table = review_of(reopened, again).table
-    assert table.ids == (1, 3, 4)
-    assert {number: table.record(number) for number in table.ids} == {n: review.audit.objects[n] for n in (1, 3, 4)}
-    states = {number: str(table.record(number).state) for number in table.ids}
-    assert states == {1: "accepted", 3: "edited", 4: "proposed"}
-    assert table.record(3).class_name == "cyst"
-    assert table.record(4).made_by == MODEL
-    assert review_of(reopened, again).audit.objects[3].algorithm_type is AlgorithmType.SEMIAUTOMATIC
+    assert not shows_classes(reopened)
+    records = _records(reopened, again)
+    assert records == {n: review.audit.objects[n] for n in (1, 3, 4)}
+    assert {n: str(record.state) for n, record in records.items()} == {1: "accepted", 3: "edited", 4: "proposed"}
+    assert records[3].class_name == "cyst"
+    assert records[4].made_by == MODEL
+    assert records[3].algorithm_type is AlgorithmType.SEMIAUTOMATIC
     review_of(reopened, again).reclassify([4], "cyst")  # it can be painted on and reviewed further
+
+
+@pytest.fixture(scope="module")
+def series(tmp_path_factory):
+    """An image read from a DICOM series."""
+    folder = tmp_path_factory.mktemp("series")
+    SeriesCase(shape=(24, 16, 6)).write(folder)
+    return read_image(folder)
+
+
+@pytest.mark.parametrize("as_objects", [True, False])
+@pytest.mark.parametrize(("key", "is_open"), [("seg", True), ("seg", False), ("sr", True), ("rtstruct", True)])
+def test_a_dicom_object_comes_back_as_the_same_objects(key, is_open, as_objects, series, tmp_path):
+    viewer = ViewerModel()
+    layer, review = _reviewed(viewer, series)
+    mask, _ = _exported(layer, viewer, tmp_path, key, as_objects=as_objects, leave_out_rejected=False)
+    again, reopened, notes = _opened(mask, images=[series] if is_open else [])
+    assert notes == ()
+    assert _records(reopened, again) == dict(review.audit.objects)  # the rejected one as well
+    if is_open:
+        assert origin_of(reopened).image is series
+        assert np.array_equal(reopened.data, layer.data)
+
+
+@pytest.mark.parametrize("key", ["nifti", "seg"])
+def test_objects_that_touch_are_told_apart_in_a_mask_of_classes(key, series, tmp_path):
+    viewer = ViewerModel()
+    layer, review = _reviewed(viewer, series)
+    review.split_by_line(1, ((2, 0, 5.5), (2, 15, 5.5)))
+    review.accept([5])
+    mask, _ = _exported(layer, viewer, tmp_path, key, as_objects=False)
+    again, reopened, notes = _opened(mask, images=[series])
+    assert notes == ()
+    assert np.array_equal(reopened.data, review.without_rejected())
+    states = {number: str(record.state) for number, record in _records(reopened, again).items()}
+    assert states == {1: "edited", 3: "edited", 4: "proposed", 5: "accepted"}
+
+
+def _changed_elsewhere(mask, change):
+    """Write the mask again, as another program would, with other values."""
+    label_map = read_label_map(mask)
+    array = label_map.array.copy()
+    change(array)
+    write_label_map(label_map.replace(array=array), mask)
+
+
+@pytest.mark.parametrize("as_objects", [True, False])
+def test_what_another_program_changed_is_told_and_has_to_be_judged_anew(as_objects, tmp_path):
+    viewer = ViewerModel()
+    layer, review = _reviewed(viewer)
+    review.accept([3, 4])
+    mask, _ = _exported(layer, viewer, tmp_path, as_objects=as_objects)
+
+    def change(array):  # along x, y, z
+        left = 23 - np.arange(24)  # of the layer's columns
+        array[left[4:7], 8] = 0  # of object 1, which has rows 5 to 7 of 15
+        array[left[12:15]] = 0  # all of object 3
+        array[left[22], 0] = 1 if not as_objects else 9  # 6 voxels that nobody knows
+
+    _changed_elsewhere(mask, change)
+    again, reopened, notes = _opened(mask)
+    new = 9 if as_objects else 5
+    assert notes == (
+        "Changed since its review, to be judged anew: object 1",
+        "No longer in the mask: object 3",
+        f"New since the review: object {new}",
+    )
+    records = _records(reopened, again)
+    states = {number: str(record.state) for number, record in records.items()}
+    assert states == {1: "edited", 4: "accepted", new: "proposed"}
+    entry = records[1].edits[-1]
+    assert (entry.kind, entry.voxels, entry.editor) == ("changed elsewhere", 3 * 6, "")
+    assert records[new].made_by is None
+    assert np.count_nonzero(reopened.data == new) == 6
+
+
+def test_a_mask_of_classes_is_written_as_such_again(tmp_path):
+    viewer = ViewerModel()
+    layer, _ = _reviewed(viewer)
+    mask, _ = _exported(layer, viewer, tmp_path, as_objects=False)
+    again, reopened, _ = _opened(mask)
+    (tmp_path / "second").mkdir()
+    second, _ = _exported(reopened, again, tmp_path / "second", as_objects=None)
+    assert np.array_equal(read_label_map(second).array, read_label_map(mask).array)
 
 
 def test_what_nobody_reviewed_after_it_was_opened_keeps_its_trail_when_it_is_exported(tmp_path):
@@ -135,16 +236,33 @@ def _class_is_a_number(trail):
     trail.write_text(json.dumps(content))
 
 
-def _one_object_more(trail):
-    content = json.loads(trail.read_text())
-    content["objects"]["9"] = content["objects"]["1"]
-    trail.write_text(json.dumps(content))
-
-
 def _one_object_less(trail):
     content = json.loads(trail.read_text())
     del content["objects"]["4"]
     trail.write_text(json.dumps(content))
+
+
+def _with_places(trail, **changes):
+    content = json.loads(trail.read_text())
+    places = content["mask"]["places"]
+    content["mask"]["places"] = {number: place | changes for number, place in places.items()}
+    trail.write_text(json.dumps(content))
+
+
+def _another_mask(trail):
+    _with_places(trail, start=[0, 0, 0])
+
+
+def _beyond_the_mask(trail):
+    _with_places(trail, size=[10**6] * 3)
+
+
+def _another_shape(trail):
+    _with_places(trail, shape="AAAA")
+
+
+def _of_a_picture(trail):
+    _with_places(trail, start=[0, 0], size=[2, 2])
 
 
 @pytest.mark.parametrize(
@@ -154,27 +272,38 @@ def _one_object_less(trail):
         (_no_text, "damaged"),
         (_nested, "damaged"),
         (_class_is_a_number, "damaged"),
-        (_one_object_more, "other objects"),
-        (_one_object_less, "other objects"),
+        (_one_object_less, "damaged"),
+        (_another_shape, "damaged"),
+        (_of_a_picture, "damaged"),
+        (_another_mask, "other objects"),
+        (_beyond_the_mask, "other objects"),
     ],
 )
-def test_a_trail_that_is_damaged_or_of_another_mask_is_told_and_left_out(spoil, reason, exported, tmp_path):
-    mask, trail = (Path(shutil.copy(path, tmp_path)) for path in exported)
+def test_a_trail_that_is_damaged_or_of_another_mask_says_nothing(spoil, reason, exported, tmp_path):
+    trail = Path(shutil.copy(exported[1], tmp_path))
     spoil(trail)
-    again, reopened, (told,) = _opened(mask)
+    told = taken_up(trail_beside(tmp_path / exported[0].name), read_label_map(exported[0]))
     assert reason in told
     assert "\n" not in told
-    assert {record.state for record in review_of(reopened, again).audit.objects.values()} == {ObjectState.PROPOSED}
 
 
-def test_a_mask_of_classes_says_that_its_trail_is_of_objects(tmp_path):
+def test_a_mask_whose_trail_is_left_out_opens_as_any_other(exported, tmp_path):
+    mask, trail = (Path(shutil.copy(path, tmp_path)) for path in exported)
+    _damage(trail)
+    again, reopened, (told,) = _opened(mask)
+    assert "damaged" in told
+    assert {record.state for record in _records(reopened, again).values()} == {ObjectState.PROPOSED}
+
+
+def test_a_mask_of_nothing_but_rejected_objects_opens_empty(tmp_path):
     viewer = ViewerModel()
     layer, review = _reviewed(viewer)
-    review.delete([4])  # classes 1 and 2 are left, and objects 1 and 3
-    mask, _ = _exported(layer, viewer, tmp_path, as_objects=False)
-    _, reopened, (told,) = _opened(mask)
-    assert "the mask holds classes" in told
-    assert shows_classes(reopened)
+    review.reject(review.table.ids)
+    mask, _ = _exported(layer, viewer, tmp_path)
+    again, reopened, notes = _opened(mask)
+    assert notes == ()
+    assert _records(reopened, again) == {}
+    assert {str(record.state) for record in review_of(reopened, again).audit.objects.values()} == {"removed"}
 
 
 def test_a_file_without_a_trail_opens_as_an_image_as_before(tmp_path):

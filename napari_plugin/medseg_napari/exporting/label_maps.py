@@ -11,6 +11,7 @@ from skimage.util import map_array
 
 from medseg.images import ImageMetadata, Label, LabelKind, LabelMap, LabelTable
 from medseg_napari.exporting.subject import ExportSubject
+from medseg_napari.review.places import MaskValues
 
 _BACKGROUND = Label(0, "background", "#000000")
 
@@ -33,7 +34,9 @@ def holds_objects(subject: ExportSubject, *, as_objects: bool | None = None) -> 
     answer, note = subject.model_answer, subject.source.note
     if answer is not None:
         return answer.kind is LabelKind.INSTANCES
-    return note.made_by is None or note.audit is not None
+    if note.audit is not None and note.audit.mask is not None:
+        return note.audit.mask.values is MaskValues.OBJECTS
+    return note.made_by is None
 
 
 def class_map(subject: ExportSubject) -> LabelMap:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medseg.geometry import Affine, WorldFrame
-from medseg.geometry.orientation import AxisReordering, reordering_to
+from medseg.geometry.orientation import AxisReordering
 from medseg.images import Image
+from medseg_napari.layers.upright import upright
 
 _ALONG_AXES = 1e-3
 """Largest component of a unit axis across the world axis that it follows, for a volume that counts as upright."""
@@ -43,8 +44,7 @@ class Origin:
         if not self.is_patient_volume:
             axes = range(len(self.image.spatial_shape))
             return AxisReordering(tuple(axes), (False,) * len(axes))
-        upright = reordering_to(self.image.affine, "LPS")
-        return AxisReordering(upright.permutation[::-1], upright.flips[::-1])
+        return upright(self.image.grid)
 
     @cached_property
     def affine(self) -> Affine:

@@ -15,7 +15,7 @@ from medseg_napari.layers import LayerData, image_layer, labels_layer
 from medseg_napari.layers.placement import ORIGIN
 from medseg_napari.layers.results import objects_layer
 from medseg_napari.opening.survey import Entry
-from medseg_napari.opening.trail import has_trail, note_from, trail_beside
+from medseg_napari.opening.trail import has_trail, taken_up, trail_beside
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,15 @@ def _request(entry: Entry, *, as_labels: bool = False) -> ReadRequest:
 def _opened_mask(entry: Entry, label_map: LabelMap, source: Image | None) -> Opened:
     """The layer of a mask, whose objects are as an earlier review left them where its record lies beside the mask."""
     data, settings, kind = labels_layer(label_map, name=entry.title, image=source)
+    notes = label_map.metadata.notes
     if not has_trail(entry.path):
-        return Opened(((data, settings, kind),), label_map.metadata.notes)
-    note, remark = note_from(trail_beside(entry.path), label_map)
-    if note is None:
-        return Opened(((data, settings, kind),), (*label_map.metadata.notes, remark))
-    return Opened(
-        (objects_layer(settings["metadata"][ORIGIN], data, note, name=entry.title),), label_map.metadata.notes
-    )
+        return Opened(((data, settings, kind),), notes)
+    found = taken_up(trail_beside(entry.path), label_map)
+    if isinstance(found, str):
+        return Opened(((data, settings, kind),), (*notes, found))
+    origin = settings["metadata"][ORIGIN]
+    layer = objects_layer(origin, origin.to_layer(found.numbers), found.note, name=entry.title)
+    return Opened((layer,), (*notes, *found.remarks))
 
 
 def _notes(image: Image) -> tuple[str, ...]:

@@ -5,22 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from medseg.errors import ImageFormatError
+from medseg.errors import ImageFormatError, LabelError
+from medseg_napari.review.places import MaskRecord
 from medseg_napari.review.records import EditEntry, MadeBy, ObjectRecord, ObjectState
 
-SCHEMA_VERSION = 1
-
-
-class MaskValues(StrEnum):
-    """What the values of the mask are that a trail lies beside."""
-
-    OBJECTS = "objects"
-    """Numbers of the objects that the trail tells of."""
-    CLASSES = "classes"
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -29,16 +21,17 @@ class AuditTrail:
 
     Attributes:
         objects: object id -> its record; those that were removed are among them.
-        mask_values: of the mask that it is written beside.
+        mask: what was written of them; None for a trail that lies beside no mask.
     """
 
     objects: Mapping[int, ObjectRecord]
-    mask_values: MaskValues = MaskValues.OBJECTS
+    mask: MaskRecord | None = None
 
     def to_json(self) -> str:
         """The trail as JSON text."""
         objects = {str(number): asdict(record) for number, record in sorted(self.objects.items())}
-        content = {"schema_version": SCHEMA_VERSION, "mask_values": self.mask_values, "objects": objects}
+        mask = None if self.mask is None else self.mask.to_dict()
+        content = {"schema_version": SCHEMA_VERSION, "objects": objects, "mask": mask}
         return json.dumps(content, indent=2) + "\n"
 
     @classmethod
@@ -51,15 +44,17 @@ class AuditTrail:
         try:
             content = json.loads(text)
             version = content["schema_version"]
-            objects = {int(key): _record(value) for key, value in content["objects"].items()} if version == 1 else {}
-            mask_values = MaskValues(content.get("mask_values", MaskValues.OBJECTS))
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            is_ours = version == SCHEMA_VERSION
+            objects = {int(key): _record(value) for key, value in content["objects"].items()} if is_ours else {}
+            mask = content["mask"] if is_ours else None
+            record = None if mask is None else MaskRecord.from_dict(mask)
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError, LabelError) as error:
             message = "audit trail: expected JSON as medseg writes it beside a mask, got something else. Save it again."
             raise ImageFormatError(message) from error
         if version != SCHEMA_VERSION:
             message = f"audit trail: expected schema version {SCHEMA_VERSION}, got {version!r}. Update medseg."
             raise ImageFormatError(message)
-        return cls(objects, mask_values)
+        return cls(objects, record)
 
 
 def audit_path(mask: Path) -> Path:

@@ -12,7 +12,7 @@ import pytest
 import medseg
 from medseg.errors import ImageFormatError, InputError
 from medseg.geometry import Affine, WorldFrame
-from medseg.images import Image, ImageMetadata
+from medseg.images import Image, ImageMetadata, LabelKind, LabelMap, LabelTable
 from medseg.io.base import ReadRequest
 from medseg.io.isolated import ReadingLimits, ReadingProcess, read_isolated
 from medseg.io.isolated_messages import LENGTH, Task
@@ -110,6 +110,15 @@ def test_real_files_read_as_they_do_at_home(tmp_path):
     assert np.array_equal(there.array, here.array)
     assert there.affine == here.affine
     assert there.metadata == here.metadata
+
+
+def test_the_classes_of_an_ome_zarr_mask_come_back(tmp_path):
+    path = tmp_path / "mask.ome.zarr"
+    affine = Affine.from_spacing((1.0, 1.0), frame=WorldFrame.RAS)
+    table = LabelTable.from_names(("background", "nucleus"))
+    array = np.eye(6, dtype=np.uint8)
+    medseg.write_label_map(LabelMap(array, affine, "YX", table, LabelKind.SEMANTIC), path)
+    assert "nucleus" in str(read_isolated(path, ReadRequest(as_labels=True)).metadata.extra)
 
 
 def test_errors_of_the_readers_keep_their_type_and_words(tmp_path):

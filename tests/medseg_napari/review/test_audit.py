@@ -61,9 +61,9 @@ def test_who_made_an_object_says_how_dicom_calls_it(record, expected):
     [
         ("{", "expected JSON as medseg writes it"),
         ("[]", "expected JSON as medseg writes it"),
-        ('{"schema_version": 1, "objects": {"1": {"state": "lost"}}}', "expected JSON as medseg writes it"),
-        ('{"schema_version": 1, "objects": {"one": {}}}', "expected JSON as medseg writes it"),
-        ('{"schema_version": 7, "objects": {}}', "expected schema version 1, got 7. Update medseg"),
+        ('{"schema_version": 2, "objects": {"1": {"state": "lost"}}}', "expected JSON as medseg writes it"),
+        ('{"schema_version": 2, "objects": {"one": {}}}', "expected JSON as medseg writes it"),
+        ('{"schema_version": 7, "objects": {}}', "expected schema version 2, got 7. Update medseg"),
     ],
 )
 def test_what_is_no_trail_is_refused_in_one_line(text, message):

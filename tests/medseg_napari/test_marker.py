@@ -1,8 +1,11 @@
-"""What is drawn in napari on a voxel lands on that voxel's millimetre in NIfTI, DICOM SEG and RTSTRUCT.
+"""What is drawn in napari on a voxel lands on that voxel's millimetre in every kind of mask that holds a patient.
 
-The files are read with nibabel, SimpleITK, highdicom and pydicom, and the true place comes from the series' own
-numbers: nothing of medseg is asked where the marker lies.
+The files are read with nibabel, SimpleITK, highdicom, pydicom and by hand, and the true place comes from the series'
+own numbers: nothing of medseg is asked where the marker lies.
 """
+
+import re
+import zlib
 
 import highdicom
 import nibabel
@@ -10,23 +13,22 @@ import numpy as np
 import pytest
 import SimpleITK
 from medseg_napari._reader import get_reader
-from medseg_napari.layers import image_layer, image_of, label_map_of
+from medseg_napari.exporting.export import ExportRequest, export
+from medseg_napari.exporting.prepared import prepared
+from medseg_napari.layers import image_layer
 from medseg_napari.layers.patient_view import watch
 from napari.components import ViewerModel
 from pydicom import dcmread
 from support.ramp import ramp_series, tilted
 
 from medseg.geometry import Affine, WorldFrame
-from medseg.images import Image, ImageMetadata, LabelKind, LabelTable
-from medseg.io import write_label_map
-from medseg.io.dicom import write_rtstruct, write_segmentation
+from medseg.images import Image, ImageMetadata
 
 SHAPE = (11, 9, 6)
 COLUMN, ROW, SLICE = 7, 2, 4
 BRIGHTEST = 4095
 AGREEMENT_MM = 1e-3
 LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
-MARKER = LabelTable.from_names(("background", "marker"))
 
 
 def _series(kind, folder):
@@ -72,10 +74,46 @@ def _in_nifti(path, *, is_at_right_angles):
     (index,) = np.argwhere(np.asarray(image.dataobj))
     place = (image.affine[:3, :3] @ index + image.affine[:3, 3]) * LPS_TO_RAS
     if is_at_right_angles:  # ITK reads no others
-        there = SimpleITK.ReadImage(path)
-        (kji,) = np.argwhere(SimpleITK.GetArrayFromImage(there))
-        by_itk = there.TransformIndexToPhysicalPoint([int(number) for number in kji[::-1]])
-        assert place == pytest.approx(by_itk, abs=AGREEMENT_MM)
+        assert place == pytest.approx(_by_itk(path), abs=AGREEMENT_MM)
+    return place
+
+
+def _by_itk(path):
+    there = SimpleITK.ReadImage(path)
+    (kji,) = np.argwhere(SimpleITK.GetArrayFromImage(there))
+    return there.TransformIndexToPhysicalPoint([int(number) for number in kji[::-1]])
+
+
+def _numbers(header, field):
+    (line,) = re.findall(rf"^{field}[:=] ?(.*)$", header, re.MULTILINE)
+    return np.array(re.findall(r"-?\d[\d.e+-]*", line), float)
+
+
+def _marked(values):
+    """Index (i, j, k) of the marker among the bytes of a mask, the first axis the fastest."""
+    (kji,) = np.argwhere(np.frombuffer(values, np.uint8).reshape(SHAPE[::-1]))
+    return kji[::-1]
+
+
+def _in_nrrd(path, *, is_at_right_angles):
+    header, packed = path.read_bytes().split(b"\n\n", 1)
+    header = header.decode()
+    assert "space: left-posterior-superior" in header
+    index = _marked(zlib.decompress(packed, wbits=31))
+    place = index @ _numbers(header, "space directions").reshape(3, 3) + _numbers(header, "space origin")
+    if is_at_right_angles:
+        assert place == pytest.approx(_by_itk(path), abs=AGREEMENT_MM)
+    return place
+
+
+def _in_metaimage(path, *, is_at_right_angles):
+    header, packed = path.read_bytes().split(b"ElementDataFile = LOCAL\n", 1)
+    header = header.decode().replace(" = ", "= ")
+    index = _marked(zlib.decompress(packed))
+    steps = index * _numbers(header, "ElementSpacing")
+    place = steps @ _numbers(header, "TransformMatrix").reshape(3, 3) + _numbers(header, "Offset")
+    if is_at_right_angles:
+        assert place == pytest.approx(_by_itk(path), abs=AGREEMENT_MM)
     return place
 
 
@@ -100,19 +138,26 @@ def _in_structure_set(path):
     return np.array(contour.ContourData, float).reshape(-1, 3).mean(axis=0)
 
 
+READ = {
+    "nifti": _in_nifti,
+    "nrrd": _in_nrrd,
+    "mha": _in_metaimage,
+    "seg": _in_segmentation,
+    "rtstruct": lambda path, **_: _in_structure_set(path),
+}
+
+
 @pytest.mark.parametrize("kind", ["axial", "sagittal", "coronal", "oblique", "tilted"])
-def test_a_marker_drawn_in_napari_lies_at_its_millimetre_in_every_format(kind, viewer, tmp_path):
+def test_a_marker_drawn_in_napari_lies_at_its_millimetre_in_every_exported_mask(kind, viewer, tmp_path):
     place = _series(kind, tmp_path / "series")
-    scan, labels = _drawn(viewer, tmp_path / "series")
-    label_map, source = label_map_of(labels, kind=LabelKind.SEMANTIC, table=MARKER), image_of(scan)
-    nifti, seg, rtstruct = (tmp_path / name for name in ("mask.nii.gz", "seg.dcm", "rtstruct.dcm"))
-    write_label_map(label_map, nifti)
-    write_segmentation(label_map, seg, source=source)
-    write_rtstruct(label_map, rtstruct, source=source)
-    is_at_right_angles = kind != "tilted"
-    assert _in_nifti(nifti, is_at_right_angles=is_at_right_angles) == pytest.approx(place, abs=AGREEMENT_MM)
-    assert _in_segmentation(seg, is_at_right_angles=is_at_right_angles) == pytest.approx(place, abs=AGREEMENT_MM)
-    assert _in_structure_set(rtstruct) == pytest.approx(place, abs=AGREEMENT_MM)
+    _, labels = _drawn(viewer, tmp_path / "series")
+    request = ExportRequest(tmp_path / "out", "marker", tuple(READ))
+    result = export(request, prepared(labels, viewer), lambda _: None, lambda: False)
+    assert result.failures == ()
+    for one in request.formats:
+        (path,) = request.paths_of(one)
+        found = READ[one.key](path, is_at_right_angles=kind != "tilted")
+        assert found == pytest.approx(place, abs=AGREEMENT_MM), one.key
 
 
 def test_the_status_tells_the_same_millimetre(viewer, tmp_path):

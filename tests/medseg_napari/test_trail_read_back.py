@@ -77,6 +77,8 @@ def _opened(path, viewer=None, images=()):
     ("content", "key", "as_objects"),
     [
         (VOLUME, "nifti", True),
+        (VOLUME, "nrrd", False),
+        (VOLUME, "mha", True),
         (VOLUME, "ome_tiff", False),
         (VOLUME, "ome_zarr", True),
         (PICTURE, "ome_tiff", True),

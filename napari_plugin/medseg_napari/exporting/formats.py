@@ -144,6 +144,8 @@ def _write_pdf(subject: ExportSubject, paths: tuple[Path, ...], choices: Choices
 
 FORMATS: tuple[Format, ...] = (
     Format("nifti", "NIfTI mask (.nii.gz)", (".nii.gz",), _write_mask, is_mask=True),
+    Format("nrrd", "NRRD mask (.nrrd)", (".nrrd",), _write_mask, is_mask=True),
+    Format("mha", "MetaImage mask (.mha)", (".mha",), _write_mask, is_mask=True),
     Format("seg", "DICOM segmentation (SEG)", ("-seg.dcm",), _write_segmentation, is_mask=True, is_dicom=True),
     Format(
         "sr",

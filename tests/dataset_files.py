@@ -1,6 +1,7 @@
 """Small data sets on disk in the layouts that the readers expect."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import nibabel
@@ -75,3 +76,15 @@ def write_nifti_case(root: Path, case: str, *, label_shift_mm: float = 0.0, larg
     affine = affine.copy()
     affine[0, 3] = label_shift_mm
     nibabel.save(nibabel.Nifti1Image(labels, affine), folder / "lesions.nii.gz")
+
+
+def write_ctc_layout(root: Path, *, frames: Iterable[int], sequence: str = "01", truth: str = "GT") -> None:
+    """`01/tNNN.tif` of ten frames, a cell that moves to the right, and its truth for `frames` in `01_GT/SEG`."""
+    for folder in (root / sequence, root / f"{sequence}_{truth}" / "SEG"):
+        folder.mkdir(parents=True, exist_ok=True)
+    for number in range(10):
+        objects = np.zeros((20, 30), dtype=np.uint16)
+        objects[5:12, number : number + 9] = 3
+        tifffile.imwrite(root / sequence / f"t{number:03d}.tif", (objects * 60).astype(np.uint8))
+        if number in set(frames):
+            tifffile.imwrite(root / f"{sequence}_{truth}" / "SEG" / f"man_seg{number:03d}.tif", objects)

@@ -11,7 +11,7 @@ from typing import Any
 
 from medseg.config import Config
 from medseg.config.options import parse_options
-from medseg.datasets import coco, dsb2018, folder, isbi2012_em, phantom_cells, phantom_ct, phantom_tissue
+from medseg.datasets import cell_tracking, coco, dsb2018, folder, isbi2012_em, phantom_cells, phantom_ct, phantom_tissue
 from medseg.datasets.case import Dataset
 from medseg.datasets.generated import settings_digest
 from medseg.datasets.isbi2012_download import fetch_isbi2012
@@ -52,6 +52,15 @@ _TABLE: Mapping[str, DatasetDescription] = MappingProxyType(
     {
         description.name: description
         for description in (
+            DatasetDescription(
+                name=cell_tracking.NAME,
+                summary="moving cells in the folders of the Cell Tracking Challenge (01, 01_GT/SEG or 01_ST/SEG)",
+                citation=cell_tracking.CITATION,
+                licence=cell_tracking.LICENCE,
+                options=cell_tracking.CellTrackingOptions,
+                open=cell_tracking.open_cell_tracking,
+                groups_span_splits=True,
+            ),
             DatasetDescription(
                 name=coco.NAME,
                 summary="your own pictures with objects in COCO's JSON (polygons or run lengths)",

@@ -10,7 +10,14 @@ import re
 
 import numpy as np
 import pytest
-from dataset_files import write_coco_layout, write_dsb_layout, write_isbi_layout, write_nifti_case, write_png_pair
+from dataset_files import (
+    write_coco_layout,
+    write_ctc_layout,
+    write_dsb_layout,
+    write_isbi_layout,
+    write_nifti_case,
+    write_png_pair,
+)
 
 from medseg.datasets import available_datasets, check_splits, open_dataset, read_case
 from medseg.images import LabelKind
@@ -32,6 +39,11 @@ def _isbi(root):
 def _coco(root):
     write_coco_layout(root)
     return "coco", root, {"label": "cell", "categories": ["cell"]}
+
+
+def _cell_tracking(root):
+    write_ctc_layout(root, frames=range(8))
+    return "cell_tracking", root, {"gap": 1}
 
 
 def _dsb2018(root):
@@ -74,7 +86,7 @@ def _ct_nifti(root):
 
 @pytest.fixture(
     scope="module",
-    params=[_isbi, _coco, _dsb2018, _folder_png, _folder_nifti, _cells, _tissue, _ct_dicom, _ct_nifti],
+    params=[_isbi, _cell_tracking, _coco, _dsb2018, _folder_png, _folder_nifti, _cells, _tissue, _ct_dicom, _ct_nifti],
     ids=lambda make: make.__name__,
 )
 def opened(request, tmp_path_factory):

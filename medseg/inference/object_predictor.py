@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from medseg.errors import Cancelled, InputError, ModelPackageError
 from medseg.geometry.tiling import tile_slices
 from medseg.images import Image, LabelKind, LabelMap
+from medseg.images.slices import slice_of_volume
 from medseg.images.spatial import resample_to
 from medseg.inference.device import Precision, choose_device, choose_precision
 from medseg.inference.input_contract import doubts, fit_channels, in_contract_axes, seen_spacing_mm
@@ -20,7 +21,7 @@ from medseg.inference.manifest import PackageManifest
 from medseg.inference.object_painting import PaintedObjects, join_tiles, paint
 from medseg.inference.objects import ObjectRow, measure_objects
 from medseg.inference.package import load_network, read_manifest
-from medseg.inference.predictor import Call, Prediction, Predictor, identity, slice_of_volume
+from medseg.inference.predictor import Call, Prediction, Predictor, identity
 from medseg.inference.restore import grid_of
 from medseg.inference.rim_predictor import RimPredictor
 from medseg.inference.workplace import Workplace

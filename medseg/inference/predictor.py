@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from medseg.errors import GeometryError
-from medseg.geometry import Affine, Grid, WorldFrame
+from medseg.geometry import Grid
 from medseg.images import Image, ImageMetadata, LabelMap, LabelTable
+from medseg.images.slices import slice_of_volume
 from medseg.inference.device import Precision, choose_precision
 from medseg.inference.finished_mask import finished, needs_probabilities
 from medseg.inference.input_contract import doubts, fit_channels, in_contract_axes, seen_spacing_mm
@@ -261,20 +262,6 @@ def identity(manifest: PackageManifest) -> dict[str, str]:
         "model_version": manifest.version,
         "weights_sha256": manifest.weights_sha256,
     }
-
-
-def slice_of_volume(image: Image, axis: int, index: int) -> Image:
-    """Slice `index` along spatial axis `axis` as a 2-D image, its axes and voxel size those of the volume."""
-    letters = image.axes[1:].replace("Z", "")
-    spacing = [size for other, size in enumerate(image.spacing_mm) if other != axis]
-    # The slice's own plane is its world: x along the axis called X, y along Y, whatever the volume's direction.
-    direction = np.eye(2)[:, ["XY".find(letter) if letter in "XY" else place for place, letter in enumerate(letters)]]
-    return Image(
-        array=np.take(image.array, index, axis=axis + 1),
-        affine=Affine.from_spacing(spacing, frame=WorldFrame.RAS, direction=direction),
-        axes=f"C{letters}",
-        metadata=replace(image.metadata, instance_uids=()),
-    )
 
 
 def _empty_like(part: Restored, spatial_shape: tuple[int, ...]) -> Restored:

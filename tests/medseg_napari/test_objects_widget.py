@@ -3,13 +3,16 @@
 import csv
 import gc
 import json
+import threading
 import time
 import weakref
 
 import numpy as np
 import pytest
+from medseg_napari.jobs.worker_process import WorkerProcess
 from medseg_napari.layers import Origin, image_layer, labels_layer
 from medseg_napari.layers.results import ResultNote, objects_layer
+from medseg_napari.review.change import Change
 from medseg_napari.review.records import MadeBy, ObjectState
 from medseg_napari.reviewing.session import review_of, session_of
 from medseg_napari.reviewing.view import DIAMETERS
@@ -117,8 +120,9 @@ def test_a_row_takes_the_view_to_the_object_and_draws_its_diameters(shown, viewe
     assert viewer.scene.camera.center[1:] == pytest.approx((4.5, 14.5))
     assert layer.selected_label == 1
     lines = viewer.layers[DIAMETERS].data
-    assert len(lines) == 2
-    assert {float(end[0]) for line in lines for end in line} == {2.0}
+    longest, across = lines  # of each, where it begins and how far it goes
+    assert {float(longest[0, 0]), float(across[0, 0])} == {2.0}
+    assert np.abs(longest[1]).tolist() == [0, 2, 10]  # from corner to corner of 2 x 10 voxels
     widget.panel.table.selectRow(1)
     assert viewer.dims.current_step[0] == 7
     assert sum(one.name == DIAMETERS for one in viewer.layers) == 1
@@ -241,7 +245,7 @@ def test_a_filter_and_least_sure_first_order_the_rows(shown):
 
 def test_a_large_object_is_edited_beside_the_window(shown, qapp, monkeypatch):
     layer, widget = shown()
-    monkeypatch.setattr("medseg_napari.widgets.object_edits._MOST_VOXELS", 0)
+    monkeypatch.setattr("medseg_napari.widgets.object_edits.MOST_VOXELS", 0)
     before = layer.data.copy()
     widget.panel.select([2])
     widget.panel.call("delete")
@@ -252,6 +256,73 @@ def test_a_large_object_is_edited_beside_the_window(shown, qapp, monkeypatch):
     assert layer.editable
     widget.panel.call("undo")
     assert np.array_equal(layer.data, before)
+
+
+def test_a_large_object_is_divided_in_a_process_of_its_own(shown, qapp, monkeypatch):
+    layer, widget = shown()
+    for name in ("MOST_VOXELS", "_MOST_VOXELS_OF_SEEDS", "_MOST_VOXELS_IN_A_THREAD"):
+        monkeypatch.setattr(f"medseg_napari.widgets.object_edits.{name}", 1)
+    started = []
+    call = WorkerProcess.call
+
+    def watched(worker, function, *arguments, **options):
+        started.append((function, worker))
+        return call(worker, function, *arguments, **options)
+
+    monkeypatch.setattr(WorkerProcess, "call", watched)
+    edits = widget.panel.edits
+    edits._split_by_seeds(1, [(2, 4, 11), (2, 4, 18)])
+    _wait(qapp, lambda: not edits.is_busy, seconds=100)
+    assert {int(layer.data[2, 4, 11]), int(layer.data[2, 4, 18])} == {1, 4}
+    ((function, worker),) = started
+    assert function.endswith(":seeded_parts")
+    assert worker._child is None
+    widget.panel.call("undo")
+    edits._split_by_seeds(1, [(2, 4, 11), (9, 4, 18)])
+    _wait(qapp, lambda: not edits.is_busy)
+    assert "inside object 1" in widget.panel.message.text()
+    assert len(started) == 1
+
+
+def test_a_large_step_is_undone_and_redone_beside_the_window(shown, qapp, monkeypatch):
+    layer, widget = shown()
+    before = layer.data.copy()
+    widget.panel.select([1])
+    widget.panel.call("delete")
+    after = layer.data.copy()
+    monkeypatch.setattr("medseg_napari.reviewing.session.MOST_VOXELS", 79)  # the bar has 80 voxels
+    threads = []
+    apply = Change.apply_to
+
+    def watched(change, labels):
+        threads.append(threading.get_ident())
+        apply(change, labels)
+
+    monkeypatch.setattr(Change, "apply_to", watched)
+    layer.undo()
+    _wait(qapp, lambda: not widget.panel.edits.is_busy)
+    assert np.array_equal(layer.data, before)
+    assert sorted(_texts(widget.panel, "#")) == ["1", "2", "3"]
+    layer.redo()
+    _wait(qapp, lambda: not widget.panel.edits.is_busy)
+    assert np.array_equal(layer.data, after)
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads
+
+
+def test_selecting_and_editing_changes_rows_and_resets_nothing(shown, viewer):
+    _, widget = shown()
+    panel, told = widget.panel, []
+    panel.select([3], fly=True)
+    for name in ("modelReset", "layoutChanged"):
+        getattr(panel.model, name).connect(lambda *_, name=name: told.append(name))
+    panel.model.dataChanged.connect(lambda first, last, *_: told.append((first.row(), last.row())))
+    layers = list(viewer.layers)
+    panel.select([2], fly=True)
+    assert not told
+    assert list(viewer.layers) == layers  # the diameters are drawn in the layer that is there
+    panel.call("accept")
+    assert told == [(1, 1)]
 
 
 def test_the_table_and_the_audit_trail_are_saved(shown, tmp_path, qapp):

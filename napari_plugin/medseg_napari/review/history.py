@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,11 @@ class Step:
         size = sum(change.nbytes for change in self.changes)
         return size + _BYTES_PER_RECORD * (1 + len(records) + len(self.changes)) + _BYTES_PER_EDIT * edits
 
+    @property
+    def voxels(self) -> int:
+        """Voxels of the boxes of its changes."""
+        return sum(math.prod(side.stop - side.start for side in change.box) for change in self.changes)
+
 
 class EditHistory:
     """Steps done and undone. Beyond the bound the oldest are forgotten; the newest is kept whatever its size.
@@ -92,6 +98,16 @@ class EditHistory:
     def redo_name(self) -> str | None:
         """Name of the step that `redo` would give; None where there is none."""
         return self._undone[-1].name if self._undone else None
+
+    @property
+    def undo_voxels(self) -> int:
+        """Voxels of the boxes of the step that `undo` would give."""
+        return self._done[-1].voxels if self._done else 0
+
+    @property
+    def redo_voxels(self) -> int:
+        """Voxels of the boxes of the step that `redo` would give."""
+        return self._undone[-1].voxels if self._undone else 0
 
     def push(self, step: Step) -> None:
         """Add a step that was done; what was undone before can no longer be redone."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medseg.errors import InputError, UnknownNameError
+from medseg_napari.review.edits.compute import Compute, here
 from medseg_napari.review.edits.delete import delete
 from medseg_napari.review.edits.fill_holes import fill_holes
 from medseg_napari.review.edits.grow import grow, shrink
@@ -35,7 +36,12 @@ class Review(ReviewSteps):
 
     An edit looks at the boxes of its objects and never at the whole array. It returns the ids of the objects that are
     there and were touched: none where nothing changed. What it takes, see `ReviewSteps`.
+
+    Attributes:
+        compute: where the slow part of an edit is computed; set it for the edits of a large object.
     """
+
+    compute: Compute = staticmethod(here)
 
     def merge(self, ids: Sequence[int]) -> tuple[int, ...]:
         """Several objects become one with the id and class of the first."""
@@ -52,7 +58,13 @@ class Review(ReviewSteps):
         """An object becomes one for each seed, parted where it is thinnest; the largest part keeps the id."""
         box, new_ids = self._boxes[object_id], self.free_ids(len(seeds) - 1)
         changes = split_by_seeds(
-            self.labels, box, seeds, object_id=object_id, new_ids=new_ids, spacing_mm=self._sampling
+            self.labels,
+            box,
+            seeds,
+            object_id=object_id,
+            new_ids=new_ids,
+            spacing_mm=self._sampling,
+            compute=self.compute,
         )
         return self.commit("split", changes, came_from=object_id)
 
@@ -93,8 +105,10 @@ class Review(ReviewSteps):
 
     def fill_holes(self, object_id: int, *, slice_axis: int | None = None) -> tuple[int, ...]:
         """An object takes the background that it encloses, on all sides or within each slice along an axis."""
-        box = self._boxes[object_id]
-        return self.commit("fill holes", fill_holes(self.labels, box, object_id=object_id, slice_axis=slice_axis))
+        changes = fill_holes(
+            self.labels, self._boxes[object_id], object_id=object_id, slice_axis=slice_axis, compute=self.compute
+        )
+        return self.commit("fill holes", changes)
 
     def interpolate(self, object_id: int, *, slice_axis: int = 0) -> tuple[int, ...]:
         """An object's empty slices between two that have it get its shape in between."""

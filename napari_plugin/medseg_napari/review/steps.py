@@ -138,6 +138,16 @@ class ReviewSteps:
         """Name of the step that `redo` does again; None where there is none."""
         return self._history.redo_name
 
+    @property
+    def undo_voxels(self) -> int:
+        """Voxels of the boxes that `undo` looks at, by which its time grows."""
+        return self._history.undo_voxels
+
+    @property
+    def redo_voxels(self) -> int:
+        """Voxels of the boxes that `redo` looks at."""
+        return self._history.redo_voxels
+
     def box_of(self, object_id: int) -> Box:
         """Bounding box of an object.
 

@@ -42,12 +42,12 @@ def colours_of(review: Review, selected: Collection[int] = ()) -> dict[int | Non
 
 def paint_layer(layer: Any, review: Review, selected: Collection[int] = ()) -> None:
     """Give the layer its colours, where they differ from those it has."""
-    from napari.utils.colormaps import DirectLabelColormap
+    from medseg_napari.reviewing.colour_table import ObjectColours
 
     colours = colours_of(review, selected)
     if getattr(layer, "medseg_colours", None) != colours:
         layer.medseg_colours = colours
-        layer.colormap = DirectLabelColormap(color_dict=colours)
+        layer.colormap = ObjectColours(color_dict=colours)
 
 
 def _class_colours(review: Review) -> dict[str, str]:

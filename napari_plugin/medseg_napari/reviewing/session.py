@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from psygnal import Signal
 
 from medseg.errors import Cancelled
+from medseg_napari.jobs.background import Job
 from medseg_napari.review.boxes import Box, union
 from medseg_napari.review.review import Review
 from medseg_napari.review.steps import ReviewChange
 from medseg_napari.reviewing.source import ReviewSource, source_of
 from medseg_napari.settings import editor_name, history_bytes
 
+MOST_VOXELS = 2_000_000
+"""Voxels of the boxes of objects up to which an edit is made on the spot, in some hundredths of a second."""
 _SESSION = "medseg_session"
 """Attribute of a layer under which its session stands: metadata would be shared with a duplicate of the layer."""
 
@@ -57,14 +61,23 @@ class Session:
         return self._held is not None
 
     def undo(self) -> None:
-        """Take the newest step back."""
-        if not self.is_held:
-            self.review.undo()
+        """Take the newest step back, a large one beside the window."""
+        self._step(self.review.undo, self.review.undo_voxels)
 
     def redo(self) -> None:
-        """Do again what was undone last."""
-        if not self.is_held:
-            self.review.redo()
+        """Do again what was undone last, a large step beside the window."""
+        self._step(self.review.redo, self.review.redo_voxels)
+
+    def _step(self, step: Callable[[], object], voxels: int) -> None:
+        if self.is_held:
+            return
+        if voxels <= MOST_VOXELS:
+            step()
+            return
+        self.hold()
+        job = Job(lambda _progress, _cancelled: step())
+        job.ended.connect(self.release)
+        job.start()
 
     def hold(self) -> None:
         """Let the review be edited from another thread: nothing is drawn, painted or undone until `release`."""

@@ -8,15 +8,17 @@ from functools import partial
 from qtpy.QtCore import QObject, Signal
 
 from medseg.errors import MedsegError
-from medseg_napari.jobs.background import Job
-from medseg_napari.reviewing.session import Session
+from medseg_napari.jobs.background import IsCancelled, Job, Progress
+from medseg_napari.jobs.computing import in_own_process
+from medseg_napari.review.edits.compute import here
+from medseg_napari.reviewing.session import MOST_VOXELS, Session
 from medseg_napari.reviewing.view import shown_axis
 from medseg_napari.widgets.object_tools import DrawnPlaces, Points, Strokes
 
-_MOST_VOXELS = 2_000_000
-"""Voxels of the boxes of the objects up to which an edit is made on the spot, in some hundredths of a second."""
 _MOST_VOXELS_OF_SEEDS = 100_000
-"""The same for a split by seeds, whose watershed takes about a hundred times as long for a voxel."""
+"""Up to which a split by seeds is made on the spot, whose watershed takes about a hundred times as long for a voxel."""
+_MOST_VOXELS_IN_A_THREAD = 500_000
+"""Up to which what holds Python's lock holds it for some hundredths of a second, less than a process takes to start."""
 _MOST_PIXELS_OF_REGIONS = 8
 """Side of a superpixel up to which a stroke is made on the spot."""
 _SELECT_ONE = "Select an object first: a row of the table, or a click on it."
@@ -54,8 +56,8 @@ class ObjectEdits(QObject):
 
     @property
     def is_busy(self) -> bool:
-        """Whether an edit is under way beside the window."""
-        return self._job is not None
+        """Whether an edit, an undo or a redo is under way beside the window."""
+        return self._session.is_held
 
     @property
     def drawing(self) -> DrawnPlaces | None:
@@ -155,7 +157,7 @@ class ObjectEdits(QObject):
             object_id = ids[0] if ids else review.free_ids(1)[0]
             return review.paint_superpixels(object_id, places, **settings)
 
-        self._do(edit, [0], voxels=0 if self.region_voxels <= _MOST_PIXELS_OF_REGIONS else _MOST_VOXELS + 1)
+        self._do(edit, [0], voxels=0 if self.region_voxels <= _MOST_PIXELS_OF_REGIONS else MOST_VOXELS + 1)
 
     def _split_by_line(self, object_id: int, places: Points) -> None:
         axis = shown_axis(self._session.viewer, self._session.layer)
@@ -165,7 +167,7 @@ class ObjectEdits(QObject):
 
     def _split_by_seeds(self, object_id: int, places: Points) -> None:
         seeds = [tuple(round(at) for at in place) for place in places]
-        share = _MOST_VOXELS / _MOST_VOXELS_OF_SEEDS
+        share = MOST_VOXELS / _MOST_VOXELS_OF_SEEDS
         edit = partial(self._session.review.split_by_seeds, object_id, seeds)
         self._do(edit, [object_id], voxels=self._voxels([object_id]) * share)
 
@@ -190,19 +192,28 @@ class ObjectEdits(QObject):
             self.said.emit("One moment: the last edit is still being made." if ids else _SELECT_ONE)
             return
         self.said.emit("")
-        if voxels > _MOST_VOXELS:
-            self._do_beside(edit)
+        if voxels > MOST_VOXELS:
+            self._do_beside(edit, self._voxels(ids))
             return
         try:
             self._tell(edit())
         except MedsegError as error:
             self.said.emit(str(error))
 
-    def _do_beside(self, edit: Callable[[], tuple[int, ...]]) -> None:
+    def _do_beside(self, edit: Callable[[], tuple[int, ...]], voxels: int) -> None:
         """The same for what takes its time; nothing else is edited meanwhile."""
         self.said.emit("A large object: one moment ...")
         self._session.hold()
-        self._job = Job(lambda _progress, _cancelled: edit())
+        review, needs_process = self._session.review, voxels > _MOST_VOXELS_IN_A_THREAD
+
+        def work(_progress: Progress, cancelled: IsCancelled) -> tuple[int, ...]:
+            review.compute = in_own_process(cancelled) if needs_process else here
+            try:
+                return edit()
+            finally:
+                review.compute = here
+
+        self._job = Job(work)
         self._job.done.connect(self._end)
         self._job.failed.connect(self._refuse)
         self._job.start()

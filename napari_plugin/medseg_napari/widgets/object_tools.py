@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,25 @@ from medseg_napari.reviewing.view import placement_of
 
 Points = list[tuple[float, ...]]
 _COLOUR = "#FFFFFF"
-_SEEDS = 2
+_PLACES = 2
 _STILL_PIXELS = 3
 """A hand that moves no farther between press and release has clicked."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What is drawn: the viewer's method that adds a layer for it, the layer's settings, and its size on the screen."""
+
+    add: str
+    name: str
+    mode: str
+    colour_setting: str
+    size_setting: str
+    pixels: float
+
+
+_LINE = _Kind("add_shapes", "draw a line across the object", "add_line", "edge_color", "edge_width", 2.0)
+_SEEDS = _Kind("add_points", "click once into each part", "add", "face_color", "size", 10.0)
 
 
 class DrawnPlaces:
@@ -31,7 +48,7 @@ class DrawnPlaces:
 
     def __init__(self, viewer: Any, layer: Any, on_drawn: Callable[[Points], None], *, seeds: bool) -> None:
         self._viewer, self._labels, self._on_drawn = viewer, layer, on_drawn
-        self.layer = self._add_seeds() if seeds else self._add_line()
+        self.layer = self._add(_SEEDS if seeds else _LINE)
         self.layer.bind_key("Escape", lambda _layer: self.cancel(), overwrite=True)
         self.layer.events.data.connect(self._look)
         viewer.layers.selection.active = self.layer
@@ -45,28 +62,13 @@ class DrawnPlaces:
         """End without a drawing."""
         QTimer.singleShot(0, self._end)
 
-    def _add_line(self) -> Any:
-        width = 2.0 / (self._viewer.scene.camera.zoom * abs(self._labels.scale[-1]))
-        layer = self._viewer.add_shapes(
-            ndim=self._labels.ndim,
-            name="draw a line across the object",
-            edge_color=_COLOUR,
-            edge_width=float(width),
-            **placement_of(self._labels),
-        )
-        layer.mode = "add_line"
-        return layer
-
-    def _add_seeds(self) -> Any:
-        size = 10.0 / (self._viewer.scene.camera.zoom * abs(self._labels.scale[-1]))
-        layer = self._viewer.add_points(
-            ndim=self._labels.ndim,
-            name="click once into each part",
-            face_color=_COLOUR,
-            size=float(size),
-            **placement_of(self._labels),
-        )
-        layer.mode = "add"
+    def _add(self, kind: _Kind) -> Any:
+        """The layer, with marks as large on the screen as the kind has them."""
+        size = kind.pixels / (self._viewer.scene.camera.zoom * abs(self._labels.scale[-1]))
+        look = {kind.colour_setting: _COLOUR, kind.size_setting: float(size)}
+        add = getattr(self._viewer, kind.add)
+        layer = add(ndim=self._labels.ndim, name=kind.name, **look, **placement_of(self._labels))
+        layer.mode = kind.mode
         return layer
 
     def _look(self, event: Any) -> None:
@@ -74,7 +76,7 @@ class DrawnPlaces:
             return
         data = self.layer.data
         places = data if np.ndim(data) == 2 else data[-1] if len(data) else ()
-        if len(places) >= _SEEDS:
+        if len(places) >= _PLACES:
             drawn = [tuple(float(at) for at in place) for place in places]
             # The layer is in the middle of its own event: it is taken away when that is over.
             QTimer.singleShot(0, lambda: self._end(drawn))

@@ -6,11 +6,13 @@ from medseg_napari._sample_data import cells, ct_with_lesions
 from medseg_napari.layers.results import RESULT, ResultNote
 from medseg_napari.review.records import MadeBy
 from medseg_napari.review.steps import ReviewChange
+from medseg_napari.reviewing.colour_table import ObjectColours
 from medseg_napari.reviewing.columns import Cell, columns_of, headline, rounded
 from medseg_napari.reviewing.palette import CLASS_COLOURS, REJECTED_COLOUR, colours_of, paint_layer
 from medseg_napari.reviewing.session import begin_session, merged, review_of, session_of
 from medseg_napari.reviewing.source import shows_classes, source_of
 from napari.components import ViewerModel
+from napari.utils.colormaps import DirectLabelColormap
 
 from medseg.errors import Cancelled, InputError
 from medseg.images import LabelTable
@@ -143,6 +145,24 @@ def test_a_class_keeps_its_colour_and_rejected_objects_are_grey(viewer):
     paint_layer(layer, review)
     assert [colour(number) for number in (1, 2, 4)] == [CLASS_COLOURS[0], REJECTED_COLOUR, CLASS_COLOURS[1]]
     assert set(colours_of(review, [4])) == {None, 0, 2, 4}  # 1 is drawn as what is not listed
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int16, np.uint32])
+def test_the_colours_of_all_numbers_are_those_that_napari_gives_one_by_one(dtype):
+    colours = {None: (1, 0.5, 0, 0.5), 0: (0, 0, 0, 0), 3: (1, 1, 1, 1), 127: (0, 0.3, 1, 0.5)}
+    numbers = np.arange(min(np.iinfo(dtype).max, 70_000) + 1).astype(dtype)
+    expected = DirectLabelColormap(color_dict=colours).map(numbers)
+    assert np.array_equal(ObjectColours(color_dict=colours).map(numbers), expected)
+
+
+def test_napari_does_not_fill_its_table_of_colours_one_by_one(viewer, monkeypatch):
+    def one_by_one(*_):
+        pytest.fail("napari's loop over 65 536 numbers was run")
+
+    layer = _plain(viewer, np.arange(5, dtype=np.uint16).repeat(4).reshape(4, 5))
+    monkeypatch.setattr(DirectLabelColormap, "_map_precast", one_by_one)
+    paint_layer(layer, review_of(layer, viewer), [2])
+    assert layer.colormap.map(np.array([2], np.uint16)).tolist() == [[1, 1, 1, 1]]
 
 
 def test_the_headline_counts_the_states(viewer):

@@ -24,8 +24,9 @@ def split_into(
         parts: (*box) 1, 2, ... in the parts, 0 where nothing changes.
         new_ids: one fewer than there are parts.
     """
-    sizes = np.bincount(parts.reshape(-1), minlength=len(new_ids) + 2)[1:]
-    others = [number for number in range(1, len(new_ids) + 2) if number != 1 + int(sizes.argmax())]
+    numbers = range(1, len(new_ids) + 2)
+    sizes = [np.count_nonzero(parts == number) for number in numbers]
+    others = [number for number in numbers if number != numbers[sizes.index(max(sizes))]]
     return tuple(
         Change.painting(labels, box, where=parts == number, value=new_id)
         for number, new_id in zip(others, new_ids, strict=True)

@@ -11,6 +11,7 @@ from medseg.errors import InputError
 from medseg.postprocessing import distance_map, seeded_watershed
 from medseg_napari.review.boxes import Box
 from medseg_napari.review.change import Change
+from medseg_napari.review.edits.compute import Compute, here
 from medseg_napari.review.edits.parts import split_into
 
 
@@ -22,6 +23,7 @@ def split_by_seeds(
     object_id: int,
     new_ids: Sequence[int],
     spacing_mm: tuple[float, ...],
+    compute: Compute = here,
 ) -> tuple[Change, ...]:
     """The object divided where it is thinnest between the seeds: a watershed of its distance map.
 
@@ -34,6 +36,7 @@ def split_by_seeds(
         object_id: the object.
         new_ids: one fewer than there are seeds.
         spacing_mm: voxel size in array axis order.
+        compute: where the watershed is computed.
 
     Raises:
         InputError: fewer than two seeds, or they do not lie on different voxels of the object.
@@ -46,11 +49,19 @@ def split_by_seeds(
     if not all(_is_inside(mask, place, box) for place in places):
         message = f"split: expected all seeds inside object {object_id}, got one elsewhere. Move it into the object."
         raise InputError(message)
-    numbered = np.zeros(mask.shape, dtype=np.uint32)
+    inside = [tuple(at - side.start for at, side in zip(place, box, strict=True)) for place in places]
+    return split_into(labels, box, compute(seeded_parts, mask, inside, spacing_mm), new_ids=new_ids)
+
+
+def seeded_parts(
+    mask: NDArray[np.bool_], places: Sequence[tuple[int, ...]], spacing_mm: tuple[float, ...]
+) -> NDArray[np.unsignedinteger]:
+    """(*mask) 1, 2, ... in the part of each of the places, 0 outside the mask and where none is connected."""
+    numbered = np.zeros(mask.shape, dtype=np.min_scalar_type(len(places)))
     for number, place in enumerate(places, start=1):
-        numbered[tuple(at - side.start for at, side in zip(place, box, strict=True))] = number
+        numbered[place] = number
     relief = -distance_map(np.pad(mask, 1), spacing_mm=spacing_mm)[(slice(1, -1),) * mask.ndim]
-    return split_into(labels, box, seeded_watershed(relief, seeds=numbered, mask=mask), new_ids=new_ids)
+    return seeded_watershed(relief, seeds=numbered, mask=mask)
 
 
 def _is_inside(mask: NDArray[np.bool_], place: tuple[int, ...], box: Box) -> bool:

@@ -1,0 +1,120 @@
+"""The heartbeat of a window: how long its thread stands still, and how much of that is napari's own."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from napari.utils.events import EventEmitter
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication
+
+BEAT_MS = 10
+LONGEST_WAIT_S = 600
+OURS = "medseg_napari"
+
+
+@dataclass(frozen=True)
+class Gap:
+    """From one beat to the next, in seconds.
+
+    Attributes:
+        whole: as the clock has it.
+        of_napari: spent in calls that are charged to napari.
+        computed: time of the processor that the window's thread took, without those calls. What `ours` has above it
+            was waited: for Python's lock, or for a processor.
+    """
+
+    whole: float
+    of_napari: float
+    computed: float
+
+    @property
+    def ours(self) -> float:
+        """Everything but napari's own calls."""
+        return self.whole - self.of_napari
+
+
+class Heart:
+    """A timer of the GUI thread, and the gaps between its beats."""
+
+    def __init__(self) -> None:
+        self.timer = QTimer()
+        self.timer.setInterval(BEAT_MS)
+        self.timer.timeout.connect(self._beat)
+        self._depth = 0
+        self._begin()
+        self._give_ours_back()
+        self.timer.start()
+
+    def _begin(self) -> None:
+        self.gaps: list[Gap] = []
+        self.last, self.last_computed = time.perf_counter(), time.thread_time()
+        self.of_napari = self.computed_by_napari = 0.0
+
+    def _beat(self) -> None:
+        now, computed = time.perf_counter(), time.thread_time()
+        ours = computed - self.last_computed - self.computed_by_napari
+        self.gaps.append(Gap(now - self.last, self.of_napari, ours))
+        self.last, self.last_computed = now, computed
+        self.of_napari = self.computed_by_napari = 0.0
+
+    def charge(self, owner: object, name: str) -> None:
+        """Count the time in a method of a viewer, a layer or a class as napari's."""
+        method = getattr(owner, name)
+
+        def timed(*arguments: object, **options: object) -> object:
+            if self._depth:  # within another that is charged already
+                return method(*arguments, **options)
+            return self._count(lambda: method(*arguments, **options), sign=1)
+
+        (setattr if isinstance(owner, type) else object.__setattr__)(owner, name, timed)
+
+    def _give_ours_back(self) -> None:
+        """What the plugin does when napari tells it of an event is the plugin's, also within a call of napari."""
+        invoke = EventEmitter._invoke_callback
+
+        def timed(emitter: EventEmitter, callback: Callable[..., object], event: object) -> None:
+            is_ours = str(getattr(callback, "__module__", "")).startswith(OURS)
+            if not (is_ours and self._depth):
+                invoke(emitter, callback, event)
+                return
+            self._count(lambda: invoke(emitter, callback, event), sign=-1)
+
+        EventEmitter._invoke_callback = timed
+
+    def _count(self, call: Callable[[], object], *, sign: int) -> object:
+        begun, computed, depth = time.perf_counter(), time.thread_time(), self._depth
+        self._depth = 1 if sign > 0 else 0
+        try:
+            return call()
+        finally:
+            self._depth = depth
+            self.of_napari += sign * (time.perf_counter() - begun)
+            self.computed_by_napari += sign * (time.thread_time() - computed)
+
+    def rest(self, name: str, seconds: float) -> None:
+        """Wait for some seconds; print the longest gap."""
+        end = time.perf_counter() + seconds
+        self.phase(name, lambda: time.perf_counter() > end)
+
+    def phase(self, name: str, until: Callable[[], bool], *, do: Callable[[], object] = lambda: None) -> None:
+        """Do something, wait until something is so, and print the longest gap."""
+        self._begin()
+        begun = time.perf_counter()
+        do()
+        while not until():
+            QApplication.processEvents()
+            time.sleep(0.001)
+            if time.perf_counter() - begun > LONGEST_WAIT_S:
+                sys.exit(f"{name}: did not end within {LONGEST_WAIT_S} s")
+        self._beat()
+        longest = max(self.gaps, key=lambda gap: gap.ours)
+        figures = (longest.ours, max(gap.computed for gap in self.gaps), max(gap.of_napari for gap in self.gaps))
+        milliseconds = " ".join(f"{1000 * figure:9.0f}" for figure in figures)
+        print(f"{name:<32} {time.perf_counter() - begun:7.2f} {milliseconds}", flush=True)
+
+
+def print_heading() -> None:
+    """The columns of what `Heart.phase` prints."""
+    print(f"{'phase':<32} {'s':>7} {'ours, ms':>9} {'computed':>9} {'napari':>9}")

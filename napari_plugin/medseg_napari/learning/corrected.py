@@ -77,7 +77,8 @@ def corrected_image(reviewed: Reviewed, *, table: LabelTable, spatial_dims: int,
     """The image with the classes that a model of `table` should have answered with.
 
     Rejected objects are background, all others are as they are. Where two objects touch, the one of the higher number
-    gives up the voxels at the border, so that a split that was drawn is one to the model as well.
+    gives up the voxels at the border, so that a split that was drawn is one to the model as well. A 2-D model learns
+    from each slice of a volume, as it goes through it when it segments; there objects touch within slices only.
 
     Raises:
         InputError: the image is not of the model's kind, or an object is of a class that the model does not know.
@@ -93,40 +94,45 @@ def corrected_image(reviewed: Reviewed, *, table: LabelTable, spatial_dims: int,
             f"{', '.join(value_of_class)}. Give these objects one of its classes, or choose another model."
         )
         raise InputError(message)
-    numbers = parted(reviewed.numbers)
+    axis = image.axes.index("Z") - 1 if spatial_dims < len(image.spatial_shape) else None
+    numbers = parted(np.ascontiguousarray(reviewed.origin.from_layer(reviewed.numbers)), slice_axis=axis)
     lookup = np.zeros(max(int(numbers.max()), *kept, 0) + 1, dtype=np.uint8 if max(table.values) < 256 else np.uint16)
     for number, record in kept.items():
         lookup[number] = value_of_class[record.class_name]
-    classes = np.ascontiguousarray(reviewed.origin.from_layer(lookup[numbers]))
     made_by = reviewed.made_by
     return CorrectedImage(
         image=image,
-        label_map=LabelMap(classes, image.affine, image.axes[1:], table),
+        label_map=LabelMap(lookup[numbers], image.affine, image.axes[1:], table),
+        slice_axis=axis,
         objects=len(kept),
         model="" if made_by is None else made_by.model_name,
         model_sha256="" if made_by is None else made_by.sha256,
     )
 
 
-def parted(numbers: NDArray[np.integer]) -> NDArray[np.integer]:
+def parted(numbers: NDArray[np.integer], *, slice_axis: int | None = None) -> NDArray[np.integer]:
     """The numbers with background between objects that touch, by a corner included.
 
     The object of the lowest number keeps all of its voxels.
+
+    Args:
+        numbers: number of the object at each voxel.
+        slice_axis: across which objects do not touch.
     """
     from scipy.ndimage import minimum_filter
 
     nothing = min(int(numbers.max(initial=0)) + 1, np.iinfo(numbers.dtype).max)  # scipy compares as float64
-    lowest = minimum_filter(np.where(numbers == 0, nothing, numbers), size=3, mode="nearest")
+    size = tuple(1 if axis == slice_axis else 3 for axis in range(numbers.ndim))
+    lowest = minimum_filter(np.where(numbers == 0, nothing, numbers), size=size, mode="nearest")
     return np.where(numbers > lowest, 0, numbers)
 
 
 def _check_kind(reviewed: Reviewed, *, spatial_dims: int, num_channels: int) -> None:
     image = reviewed.origin.image
-    if len(image.spatial_shape) != spatial_dims:
-        kinds = {2: "single pictures", 3: "volumes"}
+    if len(image.spatial_shape) < spatial_dims:
         message = (
-            f"{reviewed.title}: the model learns from {kinds[spatial_dims]}, and this is "
-            f"{'a stack' if spatial_dims == 2 else 'a picture'}. Open {kinds[spatial_dims]}, or choose another model."
+            f"{reviewed.title}: the model learns from volumes, and this is a picture. Open volumes, or choose another "
+            "model."
         )
         raise InputError(message)
     if image.num_channels != num_channels:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from medseg.errors import InputError
 from medseg.files import write_text_atomically
 from medseg.images import Image, ImageMetadata, LabelMap
+from medseg.images.slices import slice_of_volume
 from medseg.io import write_image, write_label_map
 from medseg_napari.learning.marks import image_mark
 
@@ -28,13 +29,14 @@ class Correction:
     """One image of the set.
 
     Attributes:
-        case: name of its two files, from the image's voxels and their places.
+        case: name of its two files, or of those of its slices without their number, from the image's voxels and places.
         group: mark of the patient or file that it is from.
         judges: whether it is held back to judge models instead of training them.
         objects: number of objects in its mask.
         model: name of the model whose answer was corrected; empty where there was none.
         model_sha256: of that model's weights.
         date: day on which it was added, "2026-11-21".
+        slices: number of slices of a volume from which a 2-D model learns one by one; 0 where the image is taken whole.
     """
 
     case: str
@@ -44,6 +46,12 @@ class Correction:
     model: str
     model_sha256: str
     date: str
+    slices: int = 0
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of its image files without folder and suffix; their masks are called the same."""
+        return tuple(f"{self.case}-{index:04d}" for index in range(self.slices)) or (self.case,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +62,7 @@ class CorrectedImage:
         image: as its reader gave it.
         label_map: its classes on the image's grid.
         objects: number of objects in it.
+        slice_axis: spatial axis along which it is taken apart for a 2-D model; None where it is taken whole.
         model: name of the model whose answer was corrected.
         model_sha256: of its weights.
     """
@@ -61,8 +70,23 @@ class CorrectedImage:
     image: Image
     label_map: LabelMap
     objects: int
+    slice_axis: int | None = None
     model: str = ""
     model_sha256: str = ""
+
+    @property
+    def slices(self) -> int:
+        """Number of slices that it is taken apart into; 0 where it is taken whole."""
+        return 0 if self.slice_axis is None else self.image.spatial_shape[self.slice_axis]
+
+    def parts(self) -> Iterator[tuple[Image, LabelMap]]:
+        """What a model is shown at a time: the whole, or slice after slice."""
+        if self.slice_axis is None:
+            yield self.image, self.label_map
+            return
+        for index in range(self.slices):
+            mask = slice_of_volume(self.label_map, self.slice_axis, index)
+            yield slice_of_volume(self.image, self.slice_axis, index), mask
 
 
 class CorrectionSet:
@@ -89,13 +113,13 @@ class CorrectionSet:
 
     @property
     def training(self) -> tuple[str, ...]:
-        """Cases that train."""
-        return tuple(entry.case for entry in self.entries if not entry.judges)
+        """Cases that train: images, or slices of them."""
+        return tuple(name for entry in self.entries if not entry.judges for name in entry.files)
 
     @property
     def judging(self) -> tuple[str, ...]:
         """Cases that are held back."""
-        return tuple(entry.case for entry in self.entries if entry.judges)
+        return tuple(name for entry in self.entries if entry.judges for name in entry.files)
 
     @property
     def headline(self) -> str:
@@ -104,7 +128,7 @@ class CorrectionSet:
             return "No images yet."
         objects = sum(entry.objects for entry in self.entries)
         counted = f"{_counted(len(self._entries), 'image')}, {_counted(objects, 'object')}"
-        return f"{counted}, {len(self.judging)} held back to judge"
+        return f"{counted}, {sum(entry.judges for entry in self.entries)} held back to judge"
 
     @property
     def lack(self) -> str:
@@ -115,7 +139,7 @@ class CorrectionSet:
                 "These images come from too few patients or files: what a model learned from one part of a patient "
                 "cannot be judged on another. Add images of others."
             )
-        if len(self.training) < _LEAST_GROUPS - 1 or not self.judging:
+        if sum(not entry.judges for entry in self.entries) < _LEAST_GROUPS - 1 or not self.judging:
             missing = max(1, _LEAST_GROUPS - len(groups))
             return (
                 f"Two images to learn from and one to judge by are needed, of different patients or files: add "
@@ -148,8 +172,14 @@ class CorrectionSet:
             model=corrected.model,
             model_sha256=corrected.model_sha256,
             date=date,
+            slices=corrected.slices,
         )
-        self._write_files(case, corrected)
+        try:
+            self._write_files(entry, corrected)
+        except Exception:
+            if case not in self._entries:
+                self._delete_files(case)  # a file without its partner would stop every training on the set
+            raise
         self._entries[case] = entry
         self._write()
         return entry
@@ -163,9 +193,12 @@ class CorrectionSet:
         gone = tuple(cases)
         self._entries = {case: entry for case, entry in self._entries.items() if case not in gone}
         self._write()
-        for folder in _FOLDERS:
-            for path in (path for case in gone for path in (self.folder / folder).glob(f"{case}.*")):
-                path.unlink(missing_ok=True)
+        for case in gone:
+            self._delete_files(case)
+
+    def _delete_files(self, case: str) -> None:
+        for path in (path for folder in _FOLDERS for path in (self.folder / folder).glob(f"{case}[-.]*")):
+            path.unlink(missing_ok=True)
 
     def _is_held_back(self, group: str) -> bool:
         known = {entry.group: entry.judges for entry in self.entries}
@@ -173,20 +206,21 @@ class CorrectionSet:
             return known[group]
         return sum(known.values()) < (len(known) + 2) // _JUDGES_ONE_IN
 
-    def _write_files(self, case: str, corrected: CorrectedImage) -> None:
-        image = _without_identity(corrected.image)
-        suffix = ".nii.gz" if image.axes.endswith("XYZ") else ".tif"
+    def _write_files(self, entry: Correction, corrected: CorrectedImage) -> None:
         for folder in _FOLDERS:
             (self.folder / folder).mkdir(parents=True, exist_ok=True)
-        write_image(image, self.folder / "images" / f"{case}{suffix}")
-        label_map = corrected.label_map.replace(metadata=image.metadata)
-        write_label_map(label_map, self.folder / "labels" / f"{case}{suffix}", source=image)
+        for name, (part, label_map) in zip(entry.files, corrected.parts(), strict=True):
+            image = _without_identity(part)
+            suffix = ".nii.gz" if image.axes.endswith("XYZ") else ".tif"
+            write_image(image, self.folder / "images" / f"{name}{suffix}")
+            own = label_map.replace(metadata=image.metadata)
+            write_label_map(own, self.folder / "labels" / f"{name}{suffix}", source=image)
 
     def _write(self) -> None:
         patients = io.StringIO()
         table = csv.writer(patients, lineterminator="\n")
         table.writerow(("case_id", "patient"))
-        table.writerows((entry.case, entry.group) for entry in self.entries)
+        table.writerows((name, entry.group) for entry in self.entries for name in entry.files)
         write_text_atomically(self.folder / PATIENTS_FILE, patients.getvalue())
         content = {"schema_version": _SCHEMA_VERSION, "images": [asdict(entry) for entry in self.entries]}
         write_text_atomically(self.folder / _MANIFEST, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

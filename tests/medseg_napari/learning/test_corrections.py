@@ -187,6 +187,54 @@ def test_parting_keeps_objects_that_touch_nobody_and_separates_corners():
     assert parted(numbers).tolist() == [[1, 1, 0, 0], [0, 0, 0, 2], [0, 0, 2, 2], [5, 0, 0, 0]]
 
 
+def test_a_2d_model_learns_from_each_slice_of_a_stack(tmp_path):
+    values = np.arange(3 * 12 * 9, dtype=np.uint16).reshape(1, 3, 12, 9)
+    affine = Affine.from_spacing((5e-3, 0.5e-3, 0.25e-3), frame=WorldFrame.RAS)
+    stack = Image(values, affine, "CZYX", ImageMetadata(source="/data/em.tif", format="tiff"))
+    numbers = np.zeros((3, 12, 9), np.uint16)
+    numbers[0, 2:4, 1:5], numbers[1, 2:4, 1:5], numbers[1, 4:6, 1:5] = 1, 2, 3  # 1 lies on 2, and 2 touches 3
+    records = {number: ObjectRecord("cell", ObjectState.ACCEPTED) for number in (1, 2, 3)}
+    reviewed = Reviewed(numbers, records, Origin(stack, 0), "em", None)
+    corrected = corrected_image(reviewed, table=TABLE, spatial_dims=2, num_channels=1)
+    corrections = CorrectionSet(tmp_path)
+    entry = corrections.add(corrected, group="em", date=DAY)
+    assert (entry.slices, entry.objects) == (3, 3)
+    assert CorrectionSet(tmp_path).entries == (entry,)
+    assert corrections.headline == "1 image, 3 objects, 0 held back to judge"
+    assert "add 2 more" in corrections.lack
+    options = {"labels": ["background", "cell"], "patients": "patients.csv"}
+    options |= {"train": corrections.training, "validation": ()}
+    dataset = open_folder(tmp_path, parse_config(FolderOptions, options, source="test"))
+    assert dataset.spatial_dims == 2
+    assert {case.group_id for case in dataset.cases()} == {"em"}
+    expected = np.zeros((3, 12, 9), np.uint8)
+    expected[0, 2:4, 1:5], expected[1, 2:4, 1:5], expected[1, 5:6, 1:5] = 1, 1, 1
+    for index, case in enumerate(dataset.cases()):
+        image = case.image.read()
+        assert np.array_equal(image.array[0], values[0, index])
+        assert image.spacing_mm == pytest.approx((0.5e-3, 0.25e-3))
+        assert np.array_equal(case.reference.read().array, expected[index])
+    corrections.remove([entry.case])
+    assert not list(tmp_path.rglob(f"*{entry.case}*"))
+
+
+def test_slices_of_a_scan_are_those_that_a_model_goes_through(tmp_path, marked_volume):
+    volume = marked_volume()
+    origin = Origin(volume, 0)
+    numbers = origin.to_layer((volume.array[0] > 0).astype(np.uint16))
+    reviewed = Reviewed(numbers, {1: ObjectRecord("cell", ObjectState.ACCEPTED)}, origin, "ct", None)
+    corrected = corrected_image(reviewed, table=TABLE, spatial_dims=2, num_channels=1)
+    entry = CorrectionSet(tmp_path).add(corrected, group="ct", date=DAY)
+    assert entry.slices == 4  # along z
+    for index, name in enumerate(entry.files):
+        image = read_image(tmp_path / "images" / f"{name}.tif")
+        mask = read_label_map(tmp_path / "labels" / f"{name}.tif", labels=TABLE)
+        # Pictures are read as (y, x): voxel (2, 3) of the slice stands in row 3, column 2.
+        assert np.argwhere(mask.array).tolist() == ([[3, 2]] if index == 1 else [])
+        assert np.array_equal(image.array[0], mask.array)
+        assert image.spacing_mm == pytest.approx((0.9, 0.8))
+
+
 def test_what_the_model_does_not_know_is_refused():
     numbers = np.ones((12, 9), np.uint16)
     stranger = {1: ObjectRecord("nerve", ObjectState.ACCEPTED)}

@@ -10,6 +10,7 @@ from typing import Any
 
 from medseg.geometry import WorldFrame
 from medseg_napari.exporting.subject import ExportSubject
+from medseg_napari.layers import Origin
 from medseg_napari.review.objects import TableRow
 
 _MICROMETRES_PER_MM = 1000.0
@@ -88,7 +89,7 @@ def _sizes(subject: ExportSubject) -> list[Column]:
         return []
     unit, factor = length_unit(subject)
     plain = unit.replace("µ", "u")
-    if subject.source.labels.ndim == 2:
+    if subject.source.labels.ndim == 2 or subject.source.is_sequence:
         size = Column(f"area_{plain}2", lambda row: _times(row.measured.area_mm2, factor**2), f"area {unit}²")
     elif subject.origin.is_patient_volume:
         size = Column("volume_ml", lambda row: row.measured.volume_ml, "volume ml")
@@ -111,10 +112,7 @@ def _sizes(subject: ExportSubject) -> list[Column]:
 def _places(subject: ExportSubject) -> list[Column]:
     """Centre of each object: in the patient in mm (DICOM's frame), and as an index of the mask's own array."""
     origin = subject.origin
-    columns = [
-        Column(f"centre_index_{axis}", _index(subject, place))
-        for place, axis in enumerate(origin.image.axes[1:].lower())
-    ]
+    columns = [Column(f"centre_index_{axis}", _index(subject, place)) for place, axis in enumerate(_letters(origin))]
     if not origin.is_patient_volume or subject.source.spacing_mm is None:
         return columns
     to_lps = origin.affine.to_frame(WorldFrame.LPS)
@@ -122,6 +120,11 @@ def _places(subject: ExportSubject) -> list[Column]:
         *columns,
         *(Column(f"centre_{axis}_lps_mm", _world(to_lps.apply, place)) for place, axis in enumerate("xyz")),
     ]
+
+
+def _letters(origin: Origin) -> str:
+    letters = origin.image.axes[1:].lower()
+    return letters if origin.times is None else f"t{letters[1:]}"
 
 
 def _index(subject: ExportSubject, axis: int) -> Callable[[TableRow], float]:

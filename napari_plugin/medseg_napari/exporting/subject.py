@@ -111,7 +111,7 @@ def subject_of(
         message = f"{title}: expected objects that rest while they are copied, got edits. Export them again."
         raise InputError(message)
     copied = replace(source, labels=labels)
-    own = Review(
+    own = source.kind_of_review(
         labels,
         spacing_mm=source.spacing_mm,
         image=source.image,

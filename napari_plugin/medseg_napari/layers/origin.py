@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from medseg.geometry import Affine, WorldFrame
 from medseg.geometry.orientation import AxisReordering
 from medseg.images import Image
+from medseg.io.time_series import FrameTimes, frame_times
 from medseg_napari.layers.upright import upright
 
 _ALONG_AXES = 1e-3
@@ -37,6 +38,11 @@ class Origin:
     def is_patient_volume(self) -> bool:
         """Whether the axes mean directions in a patient."""
         return self.image.axes == "CXYZ"
+
+    @cached_property
+    def times(self) -> FrameTimes | None:
+        """What the first axis means where it is time; None for pictures and volumes."""
+        return frame_times(self.image.metadata)
 
     @cached_property
     def reordering(self) -> AxisReordering:

@@ -85,15 +85,21 @@ def layer_settings(origin: Origin, name: str) -> dict[str, Any]:
 
 
 def _of_picture(origin: Origin) -> dict[str, Any]:
-    """Of an image or stack as its file has it: micrometres where the file states a size, else pixels."""
+    """Of an image or stack as its file has it: micrometres where the file states a size, else pixels.
+
+    Frames are seconds apart where the file says so, else by one.
+    """
     known = origin.image.metadata.spacing_is_known
     axes = tuple(origin.image.axes[1:].lower())
     sizes = origin.image.spacing_mm
-    return {
-        "scale": tuple(size * _MICROMETRES_PER_MM for size in sizes) if known else (1.0,) * len(axes),
-        "units": ("um" if known else "pixel",) * len(axes),
-        "axis_labels": axes,
-    }
+    scale = tuple(size * _MICROMETRES_PER_MM for size in sizes) if known else (1.0,) * len(axes)
+    units = ("um" if known else "pixel",) * len(axes)
+    if origin.times is not None:
+        interval_s = origin.times.interval_s
+        axes = ("t", *axes[1:])
+        scale = (1.0 if interval_s is None else interval_s, *scale[1:])
+        units = ("pixel" if interval_s is None else "s", *units[1:])
+    return {"scale": scale, "units": units, "axis_labels": axes}
 
 
 def _of_patient(origin: Origin) -> dict[str, Any]:

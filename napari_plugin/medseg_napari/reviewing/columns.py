@@ -70,7 +70,7 @@ def columns_of(session: Session) -> tuple[Column, ...]:
         Column("#", _number, lambda cell: str(cell.object_id), "Number of the object in the mask"),
         Column("class", _class, _class),
     ]
-    is_picture = source.labels.ndim == 2
+    is_picture = source.labels.ndim == 2 or source.is_sequence
     if source.spacing_mm is None:
         columns.append(_voxels(is_picture=is_picture))
     else:

@@ -14,6 +14,7 @@ from medseg.images import LabelKind, LabelTable
 from medseg_napari.layers import label_map_of, origin_of
 from medseg_napari.layers.placement import LABEL_TABLE, LayerData
 from medseg_napari.layers.results import RESULT, ResultNote, objects_layer
+from medseg_napari.review.frame_review import FrameReview
 from medseg_napari.review.history import MAX_BYTES
 from medseg_napari.review.review import Review
 
@@ -30,6 +31,7 @@ class ReviewSource:
         image: values on the same grid; None where no image lies under the layer.
         value_unit: of the image, "HU" for example; empty where it is not known.
         note: what the layer is of.
+        is_sequence: whether the first axis is time, by which each frame is a picture of its own.
     """
 
     labels: NDArray[np.integer]
@@ -37,6 +39,12 @@ class ReviewSource:
     image: NDArray | None
     value_unit: str
     note: ResultNote
+    is_sequence: bool = False
+
+    @property
+    def kind_of_review(self) -> type[Review]:
+        """The review for such labels."""
+        return FrameReview if self.is_sequence else Review
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -51,7 +59,7 @@ class ReviewSource:
             max_bytes: most memory of what can be undone.
         """
         note = self.note
-        return Review(
+        return self.kind_of_review(
             self.labels,
             spacing_mm=self.spacing_mm,
             image=self.image,
@@ -88,6 +96,7 @@ def source_of(layer: Any, images: Iterable[Any] = ()) -> ReviewSource:
         image=None if under is None else np.asarray(under.data),
         value_unit="" if under is None else origin_of(under).image.metadata.value_unit or "",
         note=note_of(layer),
+        is_sequence=origin.times is not None,
     )
 
 

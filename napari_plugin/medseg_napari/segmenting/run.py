@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from medseg.images import Image, LabelMap, LabelTable
 from medseg.images.spatial import crop
+from medseg.io.time_series import as_frames
 from medseg_napari.layers import Origin
 from medseg_napari.review.records import MadeBy
+from medseg_napari.segmenting.found import found_in
 
 Box = tuple[slice, ...]
 
@@ -44,7 +46,7 @@ class RunResult:
     Attributes:
         numbers: number of the object at each voxel.
         class_of: number -> name of its class.
-        confidence: number -> mean probability of its class, where the model gives one.
+        confidence: number -> how sure the model is, 0 to 1, where it says.
         label_map: the model's own answer on the image's grid, byte for byte what the command line writes; None for a
             region.
         probabilities: (classes, *layer) where asked for.
@@ -70,30 +72,26 @@ def run(request: RunRequest, progress: Callable[[float], None], cancelled: Calla
         MedsegError: the model cannot be read, or the image is not for it.
         Cancelled: `cancelled` said so; it is asked before each tile.
     """
-    from medseg.inference import load_model, number_objects
+    from medseg.inference import load_model
 
     predictor = load_model(request.folder, device=request.device)
     image, box = request.origin.image, None
     if request.box is not None:
         image, box = region_of(request.origin, request.box)
-    prediction = predictor.predict(
-        image, with_probabilities=request.with_probabilities, progress=progress, cancelled=cancelled
+    found = found_in(
+        predictor, image, with_probabilities=request.with_probabilities, progress=progress, cancelled=cancelled
     )
-    numbered = number_objects(prediction.label_map)
-    names = {row.object_id: row.label for row in prediction.objects}
     origin, shape = request.origin, request.origin.image.spatial_shape
-    probabilities = prediction.probabilities
+    probabilities = found.probabilities
     return RunResult(
-        numbers=origin.to_layer(_put_back(_narrowed(numbered.array), box, shape)),
-        class_of={**numbered.names, **names},
-        confidence={
-            row.object_id: row.mean_probability for row in prediction.objects if row.mean_probability is not None
-        },
-        label_map=prediction.label_map if box is None else None,
-        probabilities=None if probabilities is None else origin.to_layer(_put_back(probabilities.array, box, shape)),
-        table=prediction.label_map.labels,
+        numbers=origin.to_layer(_put_back(_narrowed(found.numbers), box, shape)),
+        class_of=found.class_of,
+        confidence=found.confidence,
+        label_map=found.label_map if box is None else None,
+        probabilities=None if probabilities is None else origin.to_layer(_put_back(probabilities, box, shape)),
+        table=found.label_map.labels,
         made_by=MadeBy(predictor.manifest.name, predictor.manifest.weights_sha256),
-        notes=prediction.label_map.metadata.notes,
+        notes=found.label_map.metadata.notes,
     )
 
 
@@ -104,7 +102,11 @@ def region_of(origin: Origin, box: Box) -> tuple[Image, Box]:
     for side, old, is_flipped in zip(box, view.permutation, view.flips, strict=True):
         size = image.spatial_shape[old]
         in_image[old] = slice(size - side.stop, size - side.start) if is_flipped else side
-    return crop(image, [side.start for side in in_image], [side.stop for side in in_image]), tuple(in_image)
+    part = crop(image, [side.start for side in in_image], [side.stop for side in in_image])
+    if origin.times is not None:
+        times = replace(origin.times, numbers=origin.times.numbers[in_image[0]])
+        part = as_frames(part, times, pixel_mm=image.spacing_mm[1:] if image.metadata.spacing_is_known else None)
+    return part, tuple(in_image)
 
 
 def _narrowed(numbers: NDArray[np.integer]) -> NDArray[np.integer]:

@@ -3,20 +3,18 @@
 import nox
 
 nox.options.reuse_existing_virtualenvs = True
+EXTRAS = {"pyqt6": "dev", "pyside6": "dev,napari-pyside6"}
 
 
 @nox.session
-@nox.parametrize("qt", ["pyqt6", "pyside6"])
+@nox.parametrize("qt", EXTRAS)
 def viewer(session: nox.Session, qt: str) -> None:
-    """Run the tests of the plugin in a real window."""
-    session.install("-c", "constraints.lock", "-e", ".[dev]")
-    if qt == "pyside6":
-        session.install("PySide6>=6.7")
+    """Run the tests of the plugin in a real window; after `--` may stand which, and options of pytest."""
+    session.install("-c", "constraints.lock", "-e", f".[{EXTRAS[qt]}]")
     session.run(
         "scripts/with_display.sh",
         "pytest",
-        "tests/medseg_napari",
-        *session.posargs,
+        *(session.posargs or ["tests/medseg_napari"]),
         env={"QT_API": qt, "PYTEST_QT_API": qt},
         external=True,
     )

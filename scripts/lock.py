@@ -1,4 +1,4 @@
-"""Write constraints.lock anew: the exact version of everything that `.[dev]` needs, resolved by pip.
+"""Write constraints.lock anew: the exact version of all that `.[dev]` and the other binding of Qt need, found by pip.
 
 Run it with the Python of a virtual environment:  .venv/bin/python scripts/lock.py
 """
@@ -22,7 +22,7 @@ def main() -> None:
         held.write_text("\n".join(HELD))
         report = Path(folder) / "report.json"
         options = ["--quiet", "--dry-run", "--ignore-installed", "--constraint", held, "--report", report]
-        subprocess.run([sys.executable, "-m", "pip", "install", *options, ".[dev]"], cwd=ROOT, check=True)
+        subprocess.run([sys.executable, "-m", "pip", "install", *options, ".[dev,napari-pyside6]"], cwd=ROOT, check=True)
         packages = [entry["metadata"] for entry in json.loads(report.read_text())["install"]]
     versions = {package["name"].lower(): package["version"] for package in packages}
     pins = [f"{name}=={version}" for name, version in sorted(versions.items()) if name != "medseg"]

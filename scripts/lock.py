@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 HEADER = "# Exact versions, used as constraints by `make`. Written by scripts/lock.py; edit pyproject.toml instead.\n"
 
+WANTED = ".[dev,napari-pyside6]"
 HELD = ("torch==2.14.1", "torchvision==0.29.2")
 """Versions held back: torchvision does not say for which torch its operators were built; this pair was tried."""
 
@@ -22,7 +23,7 @@ def main() -> None:
         held.write_text("\n".join(HELD))
         report = Path(folder) / "report.json"
         options = ["--quiet", "--dry-run", "--ignore-installed", "--constraint", held, "--report", report]
-        subprocess.run([sys.executable, "-m", "pip", "install", *options, ".[dev,napari-pyside6]"], cwd=ROOT, check=True)
+        subprocess.run([sys.executable, "-m", "pip", "install", *options, WANTED], cwd=ROOT, check=True)
         packages = [entry["metadata"] for entry in json.loads(report.read_text())["install"]]
     versions = {package["name"].lower(): package["version"] for package in packages}
     pins = [f"{name}=={version}" for name, version in sorted(versions.items()) if name != "medseg"]

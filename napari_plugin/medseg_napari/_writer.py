@@ -1,7 +1,11 @@
-"""File > Save: labels and images on the grid of the file that they came from."""
+"""File > Save: labels and images on the grid of the file that they came from.
+
+napari calls writers at the window and waits for their paths, so the writing itself goes on beside it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +16,7 @@ if TYPE_CHECKING:
 
 _MASK_SUFFIXES = (".nii.gz", ".nii", ".ome.tif", ".ome.tiff", ".tif", ".tiff", ".ome.zarr", ".png", ".nrrd", ".mha")
 _DICOM_SUFFIXES = (".dcm",)
+_SAVING = "Saving {} ..."
 
 
 def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
@@ -28,6 +33,7 @@ def write_contours(path: str, data: Any, attributes: dict[str, Any]) -> list[str
 def write_image(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     """Path of the image of a layer, one channel of what it was read from."""
     from medseg.io import write_image as write
+    from medseg_napari.jobs.waiting import result_of
     from medseg_napari.layers import origin_of
 
     final = _named(path, _MASK_SUFFIXES)
@@ -38,19 +44,27 @@ def write_image(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         channel = origin.channel or 0
         metadata = replace(image.metadata, channel_names=image.metadata.channel_names[channel : channel + 1])
         image = image.replace(array=origin.from_layer(data)[None], metadata=metadata)
-    write(image, final)
+    result_of(lambda: write(image, final), text=_SAVING.format(final.name))
     return [str(final)]
 
 
 def _write_mask(key: str, path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    from medseg_napari.exporting.formats import Choices
-    from medseg_napari.exporting.trail import write_trail
+    from medseg_napari.jobs.waiting import result_of
 
     one = _format(key)
     final = _named(path, _DICOM_SUFFIXES if one.is_dicom else _MASK_SUFFIXES)
     subject = _subject(data, attributes)
+    trail = result_of(lambda: _written(one, final, subject()), text=_SAVING.format(final.name))
+    return [str(final), str(trail)]
+
+
+def _written(one: Format, final: Path, subject: ExportSubject) -> Path:
+    """Path of the audit trail, once it and the mask are written."""
+    from medseg_napari.exporting.formats import Choices
+    from medseg_napari.exporting.trail import write_trail
+
     one.write(subject, (final,), Choices())
-    return [str(final), str(write_trail(subject, final, one=one, choices=Choices()))]
+    return write_trail(subject, final, one=one, choices=Choices())
 
 
 def _format(key: str) -> Format:
@@ -59,11 +73,11 @@ def _format(key: str) -> Format:
     return next(one for one in FORMATS if one.key == key)
 
 
-def _subject(data: Any, attributes: dict[str, Any]) -> ExportSubject:
+def _subject(data: Any, attributes: dict[str, Any]) -> Callable[[], ExportSubject]:
     from medseg_napari.exporting.prepared import prepared
 
     layer = _layer_of(data, attributes, kind="labels")
-    return prepared(layer, _layers_beside(layer))()
+    return prepared(layer, _layers_beside(layer))
 
 
 def _layer_of(data: Any, attributes: dict[str, Any], *, kind: str) -> Any:

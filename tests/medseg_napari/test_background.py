@@ -5,6 +5,8 @@ import weakref
 
 import pytest
 from medseg_napari.jobs.background import Job, abandon_all
+from medseg_napari.jobs.waiting import result_of
+from qtpy.QtCore import QTimer
 
 from medseg.errors import Cancelled, InputError
 
@@ -101,3 +103,29 @@ def test_a_finished_job_frees_what_it_worked_on(qtbot):
     assert job.wait(10)
     del job
     qtbot.waitUntil(lambda: seen() is None)
+
+
+def test_the_window_lives_while_it_waits_for_a_result(qtbot):
+    said_by_window = threading.Event()
+    QTimer.singleShot(50, said_by_window.set)
+    heard, thread = result_of(lambda: (said_by_window.wait(60), threading.get_ident()), text="Saving ...")
+    assert heard
+    assert thread != threading.get_ident()
+
+
+def test_the_error_of_what_is_waited_for_is_raised(qtbot):
+    def work():
+        message = "mask.nii.gz: no room"
+        raise InputError(message)
+
+    with pytest.raises(InputError, match=r"^mask\.nii\.gz: no room$"):
+        result_of(work, text="Saving ...")
+
+
+def test_off_the_window_there_is_nothing_to_wait_for(qtbot):
+    idents = []
+    job = Job(lambda _progress, _cancelled: result_of(threading.get_ident, text="") == threading.get_ident())
+    job.done.connect(idents.append)
+    with qtbot.waitSignal(job.ended):
+        job.start()
+    assert idents == [True]

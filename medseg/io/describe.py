@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medseg.errors import ImageFormatError, MedsegError
@@ -32,6 +32,7 @@ class ImageDescription:
         spacing_mm: voxel size in spatial axis order; None where the file states none.
         orientation: letters towards which the axes grow, "RAS"; None for 2-D images and where no size is stated.
         modality: DICOM code where stated.
+        num_slices: images of a DICOM volume, also of a refused one; 0 for other formats.
         dtype: type of the values.
         levels: shape at each resolution that is stored, finest first; empty where the format has one only.
         notes: what a reader wants the user to know.
@@ -52,6 +53,7 @@ class ImageDescription:
     levels: tuple[tuple[int, ...], ...] = ()
     notes: tuple[str, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    num_slices: int = 0
 
 
 def describe(path: str | Path, *, axes: str | None = None) -> list[ImageDescription]:
@@ -81,10 +83,14 @@ def _described(path: Path, *, axes: str | None) -> list[ImageDescription]:
         return [ImageDescription(path, "", REFUSED, str(error))]
     if reader is DICOM_READER:
         return [
-            _refused(path, "dicom", found, series_uid=uid)
-            if isinstance(found, MedsegError)
-            else _accepted(path, "dicom", found, series_uid=uid)
-            for uid, found in describe_series(path)
+            replace(
+                _refused(path, "dicom", volume.found, series_uid=volume.key),
+                modality=volume.modality or None,
+                num_slices=volume.num_slices,
+            )
+            if isinstance(volume.found, MedsegError)
+            else replace(_accepted(path, "dicom", volume.found, series_uid=volume.key), num_slices=volume.num_slices)
+            for volume in describe_series(path)
         ]
     try:
         return [_accepted(path, reader.format, reader.header(path, ReadRequest(axes=axes)))]

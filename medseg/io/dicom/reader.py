@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -66,8 +66,25 @@ class DicomReader:
         return image if request.slice_index is None else slice_of(image, request.slice_index)
 
 
-def describe_series(path: Path) -> list[tuple[str, ImageHeader | MedsegError]]:
-    """For each volume in a folder (or file): its key, and its header or the error with which it is refused.
+@dataclass(frozen=True)
+class DescribedVolume:
+    """A volume of a folder, or what keeps it from being one.
+
+    Attributes:
+        key: Series Instance UID, with marks where the series holds several volumes; empty where there is none.
+        found: its header, or the error with which it is refused.
+        modality: DICOM code; empty where there is no volume.
+        num_slices: images that it is made of.
+    """
+
+    key: str
+    found: ImageHeader | MedsegError
+    modality: str = ""
+    num_slices: int = 0
+
+
+def describe_series(path: Path) -> list[DescribedVolume]:
+    """Each volume in a folder (or file), those that are refused among them.
 
     Files that belong to no volume are not listed; a folder without volumes is one entry for each reason, without key.
     """
@@ -75,19 +92,22 @@ def describe_series(path: Path) -> list[tuple[str, ImageHeader | MedsegError]]:
 
     with translated_errors(path, expected="a folder of DICOM files", remedy=_REMEDY):
         judgement = judge_folder(path)
-    entries: list[tuple[str, ImageHeader | MedsegError]] = []
-    for volume in judgement.volumes:
-        try:
-            verdicts = settled(volume.verdicts, allow=frozenset())
-            with translated_errors(path, expected="a DICOM series", remedy=_REMEDY):
-                header = _header_of(volume, (*verdicts, *_left_out(judgement, path=path)), path=path)
-            entries.append((volume.key, header))
-        except MedsegError as error:
-            entries.append((volume.key, error))
+    entries = [_described(volume, judgement, path=path) for volume in judgement.volumes]
     if not entries:
         refusals = [one for one in judgement.left_out if one.outcome is Outcome.REFUSE]
-        entries += [("", RefusedImageError([one])) for one in refusals]
+        entries += [DescribedVolume("", RefusedImageError([one])) for one in refusals]
     return entries
+
+
+def _described(volume: JudgedVolume, judgement: FolderJudgement, *, path: Path) -> DescribedVolume:
+    found: ImageHeader | MedsegError
+    try:
+        verdicts = settled(volume.verdicts, allow=frozenset())
+        with translated_errors(path, expected="a DICOM series", remedy=_REMEDY):
+            found = _header_of(volume, (*verdicts, *_left_out(judgement, path=path)), path=path)
+    except MedsegError as error:
+        found = error
+    return DescribedVolume(volume.key, found, volume.modality, len(volume.slices))
 
 
 def _chosen(path: Path, request: ReadRequest) -> tuple[JudgedVolume, tuple[Verdict, ...]]:

@@ -226,7 +226,7 @@ def _uneven(in_order: Sequence[SliceHeader], gaps: NDArray[np.float64], *, name:
         remedy = "Resample the series to even spacing first"
         code = "uneven-spacing"
     if can_be_filled:
-        remedy += "; with the option below, what lies between the slices is interpolated"
+        remedy += "; where this is allowed, what lies between the slices is interpolated"
     return Verdict(Outcome.REFUSE, code, name, cause, remedy, may_be_allowed=bool(can_be_filled))
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 EDITOR = "editor"
 """Name under which edits are recorded unless another is set; a login name would tell who the user is."""
@@ -42,13 +43,38 @@ def shows_file_names() -> bool:
     return _preference("privacy", "show_file_names", default=True)
 
 
+def key_preferences() -> dict[str, str]:
+    """Action -> the key that stands in the preferences; empty where there are none."""
+    page = _page("keys")
+    return {} if page is None else {name: str(value) for name, value in page.model_dump().items()}
+
+
+def follow(category: str, call: Callable[..., object]) -> None:
+    """Call a method whenever something is set on a page of the preferences, for as long as its object lives."""
+    page = _page(category)
+    if page is not None:
+        page.events.connect(call)  # napari holds methods weakly
+
+
+def unfollow(category: str, call: Callable[..., object]) -> None:
+    """End what `follow` began."""
+    page = _page(category)
+    if page is not None:
+        page.events.disconnect(call)
+
+
 def _preference(category: str, name: str, default: Value) -> Value:
+    value = getattr(_page(category), name, None)
+    return default if value is None else type(default)(value)
+
+
+def _page(category: str) -> Any | None:
+    """One page of the preferences; None without napari, or where it read the manifests before medseg was installed."""
     try:
         from napari.settings import get_plugin_settings
     except ImportError:
-        return default
+        return None
     try:
-        value = getattr(getattr(get_plugin_settings("medseg"), category), name)
-    except (KeyError, AttributeError):  # napari read the manifests before medseg was installed
-        return default
-    return type(default)(value)
+        return getattr(get_plugin_settings("medseg"), category, None)
+    except KeyError:
+        return None

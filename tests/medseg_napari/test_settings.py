@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from medseg_napari import settings
+from medseg_napari.keys import DEFAULTS, key_of
 from medseg_napari.opening.survey import survey
 from napari.settings import get_plugin_settings
 from npe2 import PluginManifest
@@ -25,7 +26,7 @@ def test_the_defaults_of_the_manifest_are_those_of_the_plugin():
         for category, page in manifest.contributions.configurations.items()
         for name, one in page.properties.items()
     }
-    assert declared == {
+    assert declared == {("keys", action): key for action, key in DEFAULTS.items()} | {
         ("models", "device"): "fastest",
         ("models", "folders"): "",
         ("review", "editor"): settings.EDITOR,
@@ -49,6 +50,22 @@ def test_what_is_set_is_taken(preferences):
     assert settings.editor_name() == "Reader 3"
     assert settings.history_bytes() == 64 * 2**20
     assert not settings.shows_file_names()
+
+
+def test_a_key_that_is_set_is_heard_of_by_those_who_follow_it(preferences):
+    class Listener:
+        calls = 0
+
+        def hear(self, *_):
+            self.calls += 1
+
+    listener = Listener()
+    settings.follow("keys", listener.hear)
+    preferences.keys.merge = "G"
+    assert (listener.calls, key_of("merge")) == (1, "G")
+    settings.unfollow("keys", listener.hear)
+    preferences.keys.merge = "M"
+    assert (listener.calls, key_of("merge")) == (1, "M")
 
 
 def test_an_empty_name_of_the_editor_is_no_name(preferences):

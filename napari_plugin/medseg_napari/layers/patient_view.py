@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from medseg_napari.keys import PAGE, key_of
 from medseg_napari.layers.adoption import adopt
 from medseg_napari.layers.letters import EdgeLetters, edge_letters, is_of_patient, true_depth
 from medseg_napari.layers.status import speak_of_patient
 from medseg_napari.layers.window_choice import show_window
-from medseg_napari.layers.windows import WINDOW_KEYS
+from medseg_napari.layers.windows import WINDOWS, window_action
+from medseg_napari.settings import follow
 
 _SIDES = {"left": "middle_left", "right": "middle_right", "top": "top_center", "bottom": "bottom_center"}
 """Side of the canvas -> where napari calls it so."""
@@ -71,9 +73,18 @@ class _PatientView:
         for layer in layers:
             adopt(layer, layers)
             self._listen(layer)
-        for name, key in WINDOW_KEYS.items():
-            viewer.bind_key(key, _showing(name), overwrite=True)
+        self._keys: list[str] = []
+        self._bind_keys()
+        follow(PAGE, self._bind_keys)
         self._update()
+
+    def _bind_keys(self, *_: object) -> None:
+        for key in self._keys:
+            self._viewer.bind_key(key, None)
+        keys = {key_of(window_action(name)): name for name in WINDOWS}
+        self._keys = [key for key in keys if key]
+        for key in self._keys:
+            self._viewer.bind_key(key, _showing(keys[key]), overwrite=True)
 
     def _follow(self, event: Any) -> None:
         adopt(event.value, self._viewer.layers)

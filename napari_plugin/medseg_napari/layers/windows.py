@@ -15,11 +15,13 @@ WINDOWS: dict[str, tuple[float, float]] = {
 """Name -> lowest and highest Hounsfield unit drawn: level -/+ half the width, 40/400, -600/1500, 300/1500, 40/80 and
 30/150, the settings in common use."""
 
-WINDOW_KEYS = dict(zip(WINDOWS, ("F5", "F6", "F7", "F8", "F9"), strict=True))
-"""Name -> key; napari leaves these keys free."""
-
 _PERCENTILES = (1.0, 99.8)
 _MOST_VALUES = 200_000
+
+
+def window_action(name: str) -> str:
+    """What a window is called among the actions of `medseg_napari.keys`."""
+    return f"window_{name.lower().replace(' ', '_')}"
 
 
 def percentile_window(values: NDArray) -> tuple[float, float]:

@@ -4,7 +4,8 @@ The keys with which napari draws stay napari's: E, P, F, L, Z, X, B and the brac
 other, these are taken over: M, since napari's new label looks through the whole volume and may give the number of a
 removed object (N does it here); minus and equals, which step through numbers as up and down do here; and of the digits
 as many as there are classes, where there are several (napari's modes have letters as well). A canvas of napari cannot
-tell plus and question mark from other shifted signs, hence equals and slash, on the same keys.
+tell plus and question mark from other shifted signs, hence equals and slash, on the same keys. Which key an action has
+is for `medseg_napari.keys` to say.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from typing import Any
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QDialog, QGridLayout, QLabel, QWidget
+
+from medseg_napari.keys import PAGE, key_choice, key_of, shown_key
+from medseg_napari.settings import follow, unfollow
 
 _MOST_CLASS_KEYS = 9
 Call = Callable[[str], None]
@@ -29,54 +33,64 @@ class Action:
     Attributes:
         name: of the method that does it.
         text: on its button.
-        key: in the canvas, as napari writes it.
         help: what it does, one line.
-        more_keys: further keys, in the dock only.
+        fixed_key: of an action whose key nobody chooses.
     """
 
     name: str
     text: str
-    key: str
     help: str
-    more_keys: tuple[str, ...] = ()
+    fixed_key: str = ""
+
+    @property
+    def key(self) -> str:
+        """In the canvas, as napari writes it; empty where there is none."""
+        return self.fixed_key or key_of(self.name)
 
     @property
     def shown_key(self) -> str:
         """The key as people read it."""
-        return {"=": "+", "-": "−", "/": "?"}.get(self.key, self.key)
+        return shown_key(self.key)
+
+    @property
+    def tip(self) -> str:
+        """What it does, and by which key."""
+        return f"{self.help} ({self.shown_key})" if self.key else self.help
 
 
 JUDGE = (
-    Action("accept", "✓ accept", "A", "The selected objects are right"),
-    Action("reject", "✗ reject", "R", "The selected objects are wrong"),
-    Action("next_least_sure", "least sure", "U", "Go to the object that the model is least sure of and nobody judged"),
+    Action("accept", "✓ accept", "The selected objects are right"),
+    Action("reject", "✗ reject", "The selected objects are wrong"),
+    Action("next_least_sure", "least sure", "Go to the object that the model is least sure of and nobody judged"),
 )
 STEP = (
-    Action("previous", "previous", "Up", "Go to the object above in the table"),
-    Action("next", "next", "Down", "Go to the object below in the table"),
+    Action("previous", "previous", "Go to the object above in the table"),
+    Action("next", "next", "Go to the object below in the table"),
 )
 EDIT = (
-    Action("new_object", "new", "N", "Paint a new object"),
-    Action("merge", "merge", "M", "Make one object of the selected ones; the first keeps its number"),
-    Action("split", "split", "S", "Divide the selected object: draw a line across it"),
-    Action("delete", "delete", "D", "Take the selected objects away"),
-    Action("grow", "grow", "=", "Grow the selected object by one voxel", ("+",)),
-    Action("shrink", "shrink", "-", "Shrink the selected object by one voxel"),
-    Action("fill_holes", "fill holes", "Shift+F", "Fill what the selected object encloses"),
-    Action("interpolate", "interpolate", "I", "Fill the slices between those that are drawn"),
-    Action("restrict", "range", "T", "Keep only the part of the selected object within a range of values"),
-    Action("superpixels", "superpixels", "Shift+P", "Paint by regions of even brightness; press again to end"),
+    Action("new_object", "new", "Paint a new object"),
+    Action("merge", "merge", "Make one object of the selected ones; the first keeps its number"),
+    Action("split", "split", "Divide the selected object: draw a line across it"),
+    Action("delete", "delete", "Take the selected objects away"),
+    Action("grow", "grow", "Grow the selected object by one voxel"),
+    Action("shrink", "shrink", "Shrink the selected object by one voxel"),
+    Action("fill_holes", "fill holes", "Fill what the selected object encloses"),
+    Action("interpolate", "interpolate", "Fill the slices between those that are drawn"),
+    Action("restrict", "range", "Keep only the part of the selected object within a range of values"),
+    Action("superpixels", "superpixels", "Paint by regions of even brightness; press again to end"),
 )
 HISTORY = (
-    Action("undo", "↶", "Ctrl+Z", "Undo"),
-    Action("redo", "↷", "Ctrl+Shift+Z", "Redo"),
+    Action("undo", "↶", "Undo", "Ctrl+Z"),
+    Action("redo", "↷", "Redo", "Ctrl+Shift+Z"),
 )
-HELP = (Action("cheat_sheet", "?", "/", "All keys", ("?",)),)
+HELP = (Action("cheat_sheet", "?", "All keys"),)
 ALL = (*JUDGE, *STEP, *EDIT, *HISTORY, *HELP)
 _NAPARIS_OWN = {"undo", "redo"}
 """napari binds these keys to `layer.undo` and `layer.redo`, which are the review's."""
 _TABLES_OWN = {"previous", "next"}
 """Up and down in a table are Qt's."""
+_AS_WELL = {"=": "+", "/": "?"}
+"""Key -> the sign above it, which a dock can tell from others."""
 
 
 def class_actions(classes: tuple[str, ...]) -> tuple[Action, ...]:
@@ -84,15 +98,15 @@ def class_actions(classes: tuple[str, ...]) -> tuple[Action, ...]:
     if len(classes) < 2:
         return ()
     numbered = enumerate(classes[:_MOST_CLASS_KEYS], start=1)
-    return tuple(Action(f"class_{number}", name, str(number), f"The class is {name}") for number, name in numbered)
+    return tuple(Action(f"class_{number}", name, f"The class is {name}", str(number)) for number, name in numbered)
 
 
 def bind_layer(layer: Any, classes: tuple[str, ...], call: Call) -> Callable[[], None]:
     """Bind the keys on one layer, before napari's own; returns what unbinds them."""
-    keys = [action.key for action in (*ALL, *class_actions(classes)) if action.name not in _NAPARIS_OWN]
-    for action in (*ALL, *class_actions(classes)):
-        if action.name not in _NAPARIS_OWN:
-            layer.bind_key(action.key, _handler(call, action.name), overwrite=True)
+    named = {action.key: action.name for action in (*ALL, *class_actions(classes)) if action.name not in _NAPARIS_OWN}
+    keys = {key: name for key, name in named.items() if key}
+    for key, name in keys.items():
+        layer.bind_key(key, _handler(call, name), overwrite=True)
 
     def unbind() -> None:
         for key in keys:
@@ -107,13 +121,47 @@ def bind_widget(widget: QWidget, call: Call) -> list[QShortcut]:
     for action in ALL:
         if action.name in _TABLES_OWN:
             continue
-        for key in (action.key, *action.more_keys):
+        for key in filter(None, dict.fromkeys((action.key, *_AS_WELL.get(action.key, "")))):
             shortcut = QShortcut(QKeySequence(key), widget)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             handler = _handler(call, action.name)
             shortcut.activated.connect(lambda handler=handler: handler(None))
             shortcuts.append(shortcut)
     return shortcuts
+
+
+class BoundKeys:
+    """The keys of one layer and its table, bound anew whenever the user chooses others.
+
+    Args:
+        layer: on whose canvas they work.
+        widget: in which they work as well.
+        classes: that digits give.
+        call: gets the name of an action.
+        on_change: gets what of the choice was refused, in words.
+    """
+
+    def __init__(
+        self, layer: Any, widget: QWidget, *, classes: tuple[str, ...], call: Call, on_change: Callable[[str], None]
+    ) -> None:
+        self._layer, self._widget, self._classes, self._call, self._on_change = layer, widget, classes, call, on_change
+        self._unbind = bind_layer(layer, classes, call)
+        self.shortcuts = bind_widget(widget, call)
+        follow(PAGE, self._bind_again)
+
+    def end(self) -> None:
+        """The layer has napari's keys alone; the widget is about to go."""
+        unfollow(PAGE, self._bind_again)
+        self._unbind()
+
+    def _bind_again(self, *_: object) -> None:
+        self._unbind()
+        for shortcut in self.shortcuts:
+            shortcut.setEnabled(False)
+            shortcut.deleteLater()
+        self._unbind = bind_layer(self._layer, self._classes, self._call)
+        self.shortcuts = bind_widget(self._widget, self._call)
+        self._on_change(" ".join(key_choice().refused))
 
 
 def _handler(call: Call, name: str) -> Callable[[Any], None]:
@@ -138,6 +186,12 @@ class CheatSheet(QDialog):
             name = QLabel(f"<b>{key}</b>")
             grid.addWidget(name, row, 0)
             grid.addWidget(QLabel(help_text), row, 1)
-        note = QLabel("The keys work while the mask is the selected layer, or in the table.")
-        note.setWordWrap(True)
-        grid.addWidget(note, len(rows), 0, 1, 2)
+        notes = (
+            "The keys work while the mask is the selected layer, or in the table.",
+            "Preferences > medseg > Keys has a line for each.",
+            *key_choice().refused,
+        )
+        for row, text in enumerate(notes, start=len(rows)):
+            note = QLabel(text)
+            note.setWordWrap(True)
+            grid.addWidget(note, row, 0, 1, 2)

@@ -104,6 +104,11 @@ class ButtonBar(QWidget):
             self.buttons[name].setEnabled(step is not None)
             self.buttons[name].setToolTip(f"{action.help} {step or ''} ({action.shown_key})")
 
+    def show_keys(self) -> None:
+        """Say which keys hold now."""
+        for action in (*JUDGE, *HELP, *EDIT):
+            self.buttons[action.name].setToolTip(action.tip)
+
     def show_strokes(self, is_on: bool) -> None:  # noqa: FBT001 - a Qt slot
         """Whether regions are being painted."""
         self.buttons["superpixels"].setChecked(is_on)
@@ -111,7 +116,7 @@ class ButtonBar(QWidget):
     def _button(self, action: Action, call: Call) -> QToolButton:
         button = QToolButton()
         button.setText(action.text)
-        button.setToolTip(f"{action.help} ({action.shown_key})")
+        button.setToolTip(action.tip)
         button.setAccessibleName(action.help)
         button.clicked.connect(lambda *_: call(action.name))
         self.buttons[action.name] = button

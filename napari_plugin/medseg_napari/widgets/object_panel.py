@@ -16,7 +16,7 @@ from medseg_napari.reviewing.columns import headline
 from medseg_napari.reviewing.palette import paint_layer
 from medseg_napari.reviewing.session import Session
 from medseg_napari.reviewing.view import DiameterLines, fly_to
-from medseg_napari.widgets.object_actions import CheatSheet, bind_layer, bind_widget
+from medseg_napari.widgets.object_actions import BoundKeys, CheatSheet
 from medseg_napari.widgets.object_bars import ButtonBar, FilterBar, LookBar
 from medseg_napari.widgets.object_edits import ObjectEdits, classes_by_action
 from medseg_napari.widgets.object_export import ExportButton
@@ -83,7 +83,6 @@ class ObjectPanel(QWidget):
         layout.addWidget(self.table, stretch=1)
         layout.addWidget(self.buttons)
         layout.addLayout(bottom)
-        self.shortcuts = bind_widget(self, self.call)
 
     def _connect(self) -> None:
         session = self.session
@@ -96,8 +95,11 @@ class ObjectPanel(QWidget):
         self.filter.least_sure.connect(self._sort_least_sure)
         self._selection.selectionChanged.connect(self._select)
         session.layer.events.selected_label.connect(self._follow_label)
+        self.bound = BoundKeys(
+            session.layer, self, classes=session.review.classes, call=self.call, on_change=self._say_keys
+        )
         self._ends: list[Callable[[], object]] = [
-            bind_layer(session.layer, session.review.classes, self.call),
+            self.bound.end,
             watch_clicks(session.layer, self._click),
             partial(session.changed.disconnect, self._follow),
             partial(session.layer.events.selected_label.disconnect, self._follow_label),
@@ -123,6 +125,10 @@ class ObjectPanel(QWidget):
             getattr(self.session, name)()
         else:
             getattr(self if name in _OWN else self.edits, name)()
+
+    def _say_keys(self, refused: str) -> None:
+        self.buttons.show_keys()
+        self.say(refused)
 
     def say(self, text: str) -> None:
         """Show one line."""

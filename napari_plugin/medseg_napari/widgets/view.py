@@ -17,11 +17,13 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from medseg_napari.keys import PAGE, key_of
 from medseg_napari.layers.patient_view import patient_layer, watch
 from medseg_napari.layers.planes import PLANES, plane_shown, show_in_3d, show_plane
 from medseg_napari.layers.straight import can_be_straightened
 from medseg_napari.layers.window_choice import show_window, windowed_layer
-from medseg_napari.layers.windows import WINDOW_KEYS, WINDOWS, level_and_width, limits_of
+from medseg_napari.layers.windows import WINDOWS, level_and_width, limits_of, window_action
+from medseg_napari.settings import follow
 from medseg_napari.widgets.docking import end_with_dock
 from medseg_napari.widgets.straightening import Straightening, selected
 
@@ -70,10 +72,9 @@ class ViewWidget(QWidget):
         box = QVBoxLayout(self.windows)
         grid = QGridLayout()
         self.window_buttons = {name: _choice(name) for name in WINDOWS}
-        for place, (name, button) in enumerate(self.window_buttons.items()):
-            level, width = level_and_width(WINDOWS[name])
-            button.setToolTip(f"Level {level:g}, width {width:g} HU (key {WINDOW_KEYS[name]})")
+        for place, button in enumerate(self.window_buttons.values()):
             grid.addWidget(button, *divmod(place, _WINDOWS_IN_A_ROW))
+        self._show_keys()
         self.level, self.width_of_window = _hounsfield(-_MOST_HU), _hounsfield(1.0)
         form = QFormLayout()
         form.addRow("Level", self.level)
@@ -82,7 +83,14 @@ class ViewWidget(QWidget):
         box.addLayout(form)
         return self.windows
 
+    def _show_keys(self, *_: object) -> None:
+        for name, button in self.window_buttons.items():
+            level, width = level_and_width(WINDOWS[name])
+            key = key_of(window_action(name))
+            button.setToolTip(f"Level {level:g}, width {width:g} HU" + (f" (key {key})" if key else ""))
+
     def _connect(self) -> None:
+        follow(PAGE, self._show_keys)
         for name in PLANES:
             self.plane_buttons[name].clicked.connect(partial(self._show, partial(show_plane, name=name)))
         self.plane_buttons[_3D].clicked.connect(partial(self._show, show_in_3d))

@@ -20,13 +20,14 @@ def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerD
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether medseg reads files of this suffix, or a folder with DICOM files at its top or one floor below."""
+    """Whether medseg reads files of this suffix, or a folder with DICOM files or frames in or below it."""
     from medseg.io import IMAGE_SUFFIXES
+    from medseg.io.ctc_frames import is_frame_name
     from medseg.io.listing import is_dicom
     from medseg.io.ome_zarr_files import is_zarr_folder
 
     if path.is_dir():
-        return is_zarr_folder(path) or any(is_dicom(file) for file in _few_files(path))
+        return is_zarr_folder(path) or any(is_frame_name(file.name) or is_dicom(file) for file in _few_files(path))
     return path.name.lower().endswith(tuple(IMAGE_SUFFIXES)) or (path.is_file() and is_dicom(path))
 
 

@@ -13,7 +13,8 @@ from medseg.io.isolated import read_isolated
 from medseg.io.label_values import label_map_of
 from medseg_napari.layers import LayerData, image_layer, labels_layer
 from medseg_napari.layers.placement import ORIGIN
-from medseg_napari.layers.results import objects_layer
+from medseg_napari.layers.results import ResultNote, objects_layer
+from medseg_napari.opening.series import CELLS, frame_masks, read_frames
 from medseg_napari.opening.survey import Entry
 from medseg_napari.opening.trail import has_trail, taken_up, trail_beside
 
@@ -36,6 +37,8 @@ def opened(entry: Entry, *, images: Sequence[Image] = ()) -> Opened:
     Raises:
         MedsegError: the file cannot be read, or a structure set's image is not open.
     """
+    if entry.frames is not None:
+        return _opened_series(entry, images, is_mask=entry.frames.is_mask or has_trail(entry.path))
     if entry.kind is ObjectKind.IMAGES and has_trail(entry.path):
         return _opened_mask(entry, *_mask_of_values(entry, images))
     if entry.kind is ObjectKind.IMAGES:
@@ -46,6 +49,21 @@ def opened(entry: Entry, *, images: Sequence[Image] = ()) -> Opened:
 
 def _request(entry: Entry, *, as_labels: bool = False) -> ReadRequest:
     return ReadRequest(series_uid=entry.series_uid or None, allow=entry.overrule, as_labels=as_labels)
+
+
+def _opened_series(entry: Entry, images: Sequence[Image], *, is_mask: bool) -> Opened:
+    """The layers of a time series, or of the masks of one, whose values are numbers of objects."""
+    if not is_mask:
+        image = read_frames(entry.path, as_labels=False)
+        return Opened(tuple(image_layer(image, name=entry.title)), _notes(image))
+    label_map, source = frame_masks(entry.path, images)
+    if has_trail(entry.path):
+        return _opened_mask(entry, label_map, source)
+    data, settings, _ = labels_layer(label_map, name=entry.title, image=source)
+    note = ResultNote(CELLS, {}, {})
+    return Opened(
+        (objects_layer(settings["metadata"][ORIGIN], data, note, name=entry.title),), label_map.metadata.notes
+    )
 
 
 def _opened_mask(entry: Entry, label_map: LabelMap, source: Image | None) -> Opened:

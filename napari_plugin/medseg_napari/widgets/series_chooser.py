@@ -17,7 +17,8 @@ from qtpy.QtWidgets import (
 
 from medseg_napari.opening.survey import Entry
 
-_COLUMNS = ("What", "Size", "State")
+_COLUMNS = ("What", "Description", "Size", "State")
+_STATE = 3
 _READY, _DOUBT, _NO = "✓", "⚠", "–"
 _SEEN_BOXES = "QTreeView::indicator:unchecked { border: 1px solid gray }"
 """The dark theme draws an empty box in the colour of its ground."""
@@ -31,7 +32,8 @@ class SeriesChooser(QDialog):
 
     def __init__(self, entries: Sequence[Entry], *, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle(f"This folder holds {len(entries)} things to open")
+        count = len(entries)
+        self.setWindowTitle(f"{count} things to open" if count > 1 else "This cannot be opened as it is")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.entries = list(entries)
         self.tree = QTreeWidget()
@@ -40,7 +42,8 @@ class SeriesChooser(QDialog):
         self.tree.setStyleSheet(_SEEN_BOXES)
         for entry in self.entries:
             self.tree.addTopLevelItem(_row(entry))
-        for column in range(2):
+        self.tree.setColumnHidden(1, not any(entry.description for entry in self.entries))
+        for column in range(_STATE):
             self.tree.resizeColumnToContents(column)
         self.tree.itemChanged.connect(self._refresh)
         self.tree.currentItemChanged.connect(self._explain)
@@ -53,7 +56,7 @@ class SeriesChooser(QDialog):
         layout.addWidget(self.tree)
         layout.addWidget(self.explanation)
         layout.addWidget(self.buttons)
-        self.resize(760, 360)
+        self.resize(860, 360)
         self._refresh()
         doubtful = [place for place, entry in enumerate(self.entries) if entry.problem]
         self.tree.setCurrentItem(self.tree.topLevelItem(doubtful[0] if doubtful else 0))  # its sentence in full
@@ -79,8 +82,8 @@ class SeriesChooser(QDialog):
 
 
 def _row(entry: Entry) -> QTreeWidgetItem:
-    item = QTreeWidgetItem([entry.title, entry.detail, f"{_mark(entry)} {_words(entry)}"])
-    item.setToolTip(2, _sentences(entry))
+    item = QTreeWidgetItem([entry.title, entry.description, entry.detail, f"{_mark(entry)} {_words(entry)}"])
+    item.setToolTip(_STATE, _sentences(entry))
     if entry.can_open:
         item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
         item.setCheckState(0, Qt.CheckState.Unchecked if entry.problem else Qt.CheckState.Checked)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from medseg.config import TrainingRecipe, read_yaml
 from medseg.errors import ConfigError, InputError
@@ -75,7 +76,7 @@ class RunFolder:
                 message = f"{self.root}: holds no config.yaml, so it is not a run folder. Choose the folder of a run."
                 raise InputError(message)
             return
-        differing = differing_keys(read_yaml(self.config), recipe_values(recipe))
+        differing = differing_keys(_with_later_settings(read_yaml(self.config)), recipe_values(recipe))
         changed = [key for key in differing if key not in _CHANGEABLE]
         if changed:
             message = (
@@ -104,6 +105,15 @@ class RunFolder:
 def recipe_values(recipe: TrainingRecipe) -> dict[str, Any]:
     """The fully resolved recipe as plain values, the same as its YAML reads back."""
     return dict(recipe.model_dump(mode="json"))
+
+
+def _with_later_settings(stored: dict[str, Any]) -> dict[str, Any]:
+    """The recipe with the defaults of settings that medseg has got since it was written; they mean what was then."""
+    try:
+        return recipe_values(TrainingRecipe.model_validate(stored))
+    except ValidationError:
+        # Also of a setting that medseg no longer has: it then is one of the differences.
+        return stored
 
 
 def differing_keys(first: Mapping[str, Any], second: Mapping[str, Any], *, prefix: str = "") -> list[str]:

@@ -46,6 +46,25 @@ def test_resuming_with_another_learning_rate_is_refused_by_its_key(tmp_path):
         folder.check_resumable(recipe(optimiser={"lr": 2e-3}))
 
 
+def test_a_run_from_before_a_setting_existed_goes_on_with_its_default(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.write_config(recipe())
+    stored = yaml.safe_load(folder.config.read_text())
+    del stored["transforms"]["magnification"], stored["training"]["calibrate"]
+    folder.config.write_text(yaml.safe_dump(stored))
+    folder.check_resumable(recipe())
+    with pytest.raises(ConfigError, match=r"differs from the run's in training\.calibrate\."):
+        folder.check_resumable(recipe(calibrate=True))
+
+
+def test_a_run_with_a_setting_that_is_gone_is_refused_by_its_key(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.write_config(recipe())
+    folder.config.write_text(folder.config.read_text() + "shuffled: true\n")
+    with pytest.raises(ConfigError, match=r"differs from the run's in shuffled\."):
+        folder.check_resumable(recipe())
+
+
 def test_resuming_with_more_steps_is_allowed(tmp_path):
     folder = RunFolder(tmp_path)
     folder.write_config(recipe(steps=10))

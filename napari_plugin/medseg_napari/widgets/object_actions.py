@@ -19,6 +19,7 @@ from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QDialog, QGridLayout, QLabel, QWidget
 
 from medseg_napari.keys import PAGE, key_choice, key_of, shown_key
+from medseg_napari.layers.windows import WINDOWS, window_action
 from medseg_napari.settings import follow, unfollow
 
 _MOST_CLASS_KEYS = 9
@@ -179,8 +180,10 @@ class CheatSheet(QDialog):
         self.setWindowTitle("Keys")
         grid = QGridLayout(self)
         grid.setHorizontalSpacing(16)
-        rows = [(action.shown_key, action.help) for action in (*ALL, *class_actions(classes))]
+        rows = [(action.shown_key, action.help) for action in (*ALL, *class_actions(classes)) if action.key]
         rows += [("Click", "Select an object, while you move the view or pick"), ("Ctrl+Click", "Select one more")]
+        windows = {name.lower(): key for name in WINDOWS if (key := key_of(window_action(name)))}
+        rows += [(" ".join(windows.values()), f"CT windows: {', '.join(windows)}")] if windows else []
         rows += [("P E F L Z", "Paint, erase, fill, pick, move the view: napari's own")]
         for row, (key, help_text) in enumerate(rows):
             name = QLabel(f"<b>{key}</b>")
@@ -188,7 +191,7 @@ class CheatSheet(QDialog):
             grid.addWidget(QLabel(help_text), row, 1)
         notes = (
             "The keys work while the mask is the selected layer, or in the table.",
-            "Preferences > medseg > Keys has a line for each.",
+            "Preferences > medseg > Keys has a line for each but digits, undo and redo.",
             *key_choice().refused,
         )
         for row, text in enumerate(notes, start=len(rows)):

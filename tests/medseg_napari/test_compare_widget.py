@@ -76,6 +76,22 @@ def test_differences_and_scores_follow_the_edits(most_voxels_now, docked, qtbot,
     assert (drawn == Difference.SPURIOUS).sum() == 2 * 4 * 4
 
 
+def test_rejected_objects_do_not_count_and_the_dock_says_so(docked, qtbot):
+    viewer, widget = docked
+    objects = viewer.layers["objects"]
+    review_of(viewer.layers["reference"], viewer).reject([3])
+    compared(qtbot, widget)
+    assert widget.counts[Difference.MISSED].text() == "0 missed"
+    assert widget.status.text().endswith("Rejected and left out: 1 of the reference.")
+    review_of(objects, viewer).reject([7])
+    measured(qtbot, widget)
+    assert widget.counts[Difference.SPURIOUS].text() == "0 spurious"
+    assert widget.status.text().endswith("Rejected and left out: 1 object, 1 of the reference.")
+    assert widget.scores["dice"].text() == f"{2 * 4 / (4 + 5):.3f}"  # slices of 8 x 8
+    objects.undo()
+    assert widget.counts[Difference.SPURIOUS].text() == "1 spurious"
+
+
 def test_a_click_on_a_missed_object_shows_its_place(docked, qtbot):
     viewer, widget = docked
     compared(qtbot, widget)

@@ -13,6 +13,7 @@ from medseg.errors import GeometryError, LabelError
 from medseg.metrics import hausdorff_95_pooled_mm, nsd_area_weighted, overlap_table, surface_distances
 from medseg.metrics.lesions import MIN_IOU
 from medseg_napari.review.boxes import Box, ObjectBoxes, union
+from medseg_napari.review.records import ObjectState
 from medseg_napari.review.review import Review
 from medseg_napari.review.steps import ReviewChange
 
@@ -49,7 +50,7 @@ class Comparison:
 
     An object finds a reference object when the two have an intersection over union of at least `MIN_IOU`, the limit of
     the scores for lesions; so a neighbour that touches it does not. Voxels differ by foreground, not by id: two objects
-    where the reference has one differ nowhere.
+    where the reference has one differ nowhere. Rejected objects count as background.
 
     Args:
         review: its labels are compared, and its edits followed by `update`.
@@ -73,6 +74,7 @@ class Comparison:
         self._reference_boxes = ObjectBoxes(reference)
         self._spacing_mm = spacing_mm
         overlap = overlap_table(reference_labels=reference, prediction_labels=review.labels)
+        self._rejected = {number for number in review.table.ids if self._is_rejected(number)}
         ids, reference_ids = overlap.prediction_ids.tolist(), overlap.reference_ids.tolist()
         self._sizes = dict(zip(ids, overlap.prediction_sizes.tolist(), strict=True))
         self._reference_sizes = dict(zip(reference_ids, overlap.reference_sizes.tolist(), strict=True))
@@ -81,6 +83,8 @@ class Comparison:
         for at, reference_at, voxels in pairs:
             self._shared[ids[at]][reference_ids[reference_at]] = voxels
         self._boxes = {number: review.box_of(number) for number in ids}
+        for number in self._rejected:
+            self._forget(number)
         self._found, self._right = self._matched()
         # Without a difference drawn yet, the labels are taken to be the reference: drawing counts what differs.
         self._in_reference = self._in_labels = self._in_both = sum(self._reference_sizes.values())
@@ -101,7 +105,12 @@ class Comparison:
     @property
     def spurious(self) -> tuple[int, ...]:
         """Ids of the objects that find no reference object."""
-        return tuple(sorted(set(self._review.table.ids) - self._right))
+        return tuple(sorted(set(self._sizes) - self._right))
+
+    @property
+    def rejected(self) -> tuple[int, ...]:
+        """Ids of the objects that are there and do not count, since they were rejected."""
+        return tuple(sorted(self._rejected))
 
     def surface_scores(self, *, tolerance_mm: float) -> SurfaceScores:
         """How far the surfaces are apart; over all voxels, so not for every edit: call it beside the window.
@@ -109,8 +118,9 @@ class Comparison:
         Args:
             tolerance_mm: distance up to which surfaces count as the same.
         """
+        labels = self._counted((slice(None),) * self._reference.ndim)
         distances = surface_distances(
-            reference=self._reference != 0, prediction=self._review.labels != 0, spacing_mm=self._spacing_mm
+            reference=self._reference != 0, prediction=labels != 0, spacing_mm=self._spacing_mm
         )
         return SurfaceScores(
             hausdorff_95_pooled_mm(distances), nsd_area_weighted(distances, tolerance_mm=tolerance_mm), tolerance_mm
@@ -124,19 +134,28 @@ class Comparison:
         """
         return self._reference_boxes[reference_id]
 
+    def reach(self, change: ReviewChange) -> Box | None:
+        """Box of what a change of the review touches: voxels, and objects that were rejected or are so no longer."""
+        table = self._review.table
+        switched = [n for n in change.ids if n in table and self._is_rejected(n) != (n in self._rejected)]
+        boxes = [] if change.box is None else [change.box]
+        boxes += [self._review.box_of(number) for number in switched]
+        return union(boxes) if boxes else None
+
     def update(self, change: ReviewChange) -> Box | None:
         """Box of the differences that were drawn anew after a change of the review; None where none could differ.
 
-        What it takes goes with the change's box, so one that spans the volume belongs beside the window; changes made
+        What it takes goes with the change's reach, so one that spans the volume belongs beside the window; changes made
         meanwhile are followed when their own update comes.
         """
-        if change.box is None:
+        reach = self.reach(change)
+        if reach is None:
             return None
         for number in (*change.ids, *change.removed):
             self._share(number)
         found, right = self._found, self._right
         self._found, self._right = self._matched()
-        around = [change.box]
+        around = [reach]
         around += [self._reference_boxes[number] for number in found ^ self._found]
         around += [self._boxes[number] for number in right ^ self._right if number in self._boxes]
         self._draw(union(around))
@@ -144,17 +163,35 @@ class Comparison:
 
     def _share(self, number: int) -> None:
         """Count the voxels that an object has, and has in common with each reference object."""
-        for known in (self._shared, self._sizes, self._boxes):
-            known.pop(number, None)
+        self._forget(number)
+        self._rejected.discard(number)
         try:
             box = self._review.box_of(number)
         except LabelError:  # it is gone, or has gone since
+            return
+        if self._is_rejected(number):
+            self._rejected.add(number)
             return
         inside = self._reference[box][self._review.labels[box] == number]
         ids, counts = np.unique(inside, return_counts=True)
         shared = dict(zip(ids.tolist(), counts.tolist(), strict=True))
         shared.pop(0, None)
         self._sizes[number], self._boxes[number], self._shared[number] = inside.size, box, shared
+
+    def _forget(self, number: int) -> None:
+        for known in (self._shared, self._sizes, self._boxes):
+            known.pop(number, None)
+
+    def _is_rejected(self, number: int) -> bool:
+        return self._review.table.record(number).state is ObjectState.REJECTED
+
+    def _counted(self, box: Box) -> NDArray[np.integer]:
+        """The labels in a box, rejected objects as background."""
+        labels = self._review.labels[box]
+        if not self._rejected:
+            return labels
+        counted: NDArray[np.integer] = np.where(np.isin(labels, _as_array(self._rejected, labels.dtype)), 0, labels)
+        return counted
 
     def _matched(self) -> tuple[set[int], set[int]]:
         """Ids of the reference objects that are found, and of the objects that find one."""
@@ -173,7 +210,7 @@ class Comparison:
         What was foreground can be told from the differences, since the reference does not change; so the counts are
         those of what is drawn, whatever else was edited meanwhile.
         """
-        labels, reference, drawn = self._review.labels[box], self._reference[box], self.differences[box]
+        labels, reference, drawn = self._counted(box), self._reference[box], self.differences[box]
         wanted = reference != 0
         before = (drawn != Difference.NONE) ^ wanted
         now = labels != 0

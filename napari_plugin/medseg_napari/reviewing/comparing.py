@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from medseg.errors import GeometryError, InputError
 from medseg_napari.layers.placement import LayerData
 from medseg_napari.review.comparison import Comparison, Difference
+from medseg_napari.review.records import ObjectState
 from medseg_napari.review.review import Review
 from medseg_napari.reviewing.source import ReviewSource, objects_of_classes, shows_classes
 
@@ -26,13 +27,15 @@ class Compared:
 
     Attributes:
         review: of the objects.
-        reference: the reference's objects by number.
+        reference: the reference's objects by number, without those that were rejected.
         comparison: of the two.
+        left_out: number of the reference's objects that were rejected.
     """
 
     review: Review
     reference: NDArray[np.integer]
     comparison: Comparison
+    left_out: int = 0
 
 
 def check_same_place(layer: Any, reference: Any) -> None:
@@ -52,7 +55,14 @@ def check_same_place(layer: Any, reference: Any) -> None:
     raise GeometryError(message)
 
 
-def compare(layer: Any, reference: Any, source: ReviewSource, review: Review | None) -> Compared:
+def compare(
+    layer: Any,
+    reference: Any,
+    source: ReviewSource,
+    review: Review | None,
+    *,
+    reference_review: Review | None = None,
+) -> Compared:
     """The comparison of the objects of a layer. It looks at every voxel; call it beside the window.
 
     Args:
@@ -60,6 +70,7 @@ def compare(layer: Any, reference: Any, source: ReviewSource, review: Review | N
         reference: of objects, or of classes whose connected regions are the objects.
         source: of `layer`.
         review: of `layer`; None makes one.
+        reference_review: of `reference`, whose rejected objects do not count; they are those of this moment.
 
     Raises:
         InputError: the layer shows classes.
@@ -69,9 +80,19 @@ def compare(layer: Any, reference: Any, source: ReviewSource, review: Review | N
             message = f"{layer.name} shows classes. Find its objects in the Objects dock first."
             raise InputError(message)
         review = source.review(editor="")
-    numbers = objects_of_classes(reference)[0] if shows_classes(reference) else np.array(reference.data)
+    left_out = 0
+    if reference_review is not None:
+        numbers, left_out = reference_review.without_rejected(), len(rejected_in(reference_review))
+    else:
+        numbers = objects_of_classes(reference)[0] if shows_classes(reference) else np.array(reference.data)
     spacing = source.spacing_mm or (1.0,) * source.labels.ndim
-    return Compared(review, numbers, Comparison(review, numbers, spacing_mm=spacing))
+    return Compared(review, numbers, Comparison(review, numbers, spacing_mm=spacing), left_out)
+
+
+def rejected_in(review: Review) -> tuple[int, ...]:
+    """Numbers of the objects that are there and were rejected."""
+    table = review.table
+    return tuple(number for number in table.ids if table.record(number).state is ObjectState.REJECTED)
 
 
 def differences_layer(layer: Any, reference: Any, comparison: Comparison) -> LayerData:

@@ -68,6 +68,7 @@ class CompareWidget(QWidget):
         self._update: Job | None = None
         self._waiting: list[ReviewChange] = []
         self._is_outdated = False
+        self._reference_left_out = 0
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_REST_MS)
@@ -163,8 +164,10 @@ class CompareWidget(QWidget):
         except MedsegError as error:
             self.status.setText(str(error))
             return
-        review = session.review if session else None
-        self._job = Job(lambda _progress, _cancelled: compare(layer, reference, source, review), owner=self)
+        review, other = (one.review if one else None for one in (session, session_of(reference)))
+        self._job = Job(
+            lambda _progress, _cancelled: compare(layer, reference, source, review, reference_review=other), owner=self
+        )
         self._job.done.connect(partial(self._show, layer, reference, source))
         self._job.failed.connect(self._fail)
         self.button.setEnabled(False)
@@ -191,13 +194,12 @@ class CompareWidget(QWidget):
             self.start()  # it was edited while it was compared
             return
         session.changed.disconnect(self._note_change, missing_ok=True)
-        self._session, self.comparison = session, found.comparison
+        self._session, self.comparison, self._reference_left_out = session, found.comparison, found.left_out
         data, settings, _ = differences_layer(layer, reference, found.comparison)
         self.differences = self._viewer.add_labels(data, **settings)
         self.differences.editable = False
         self._viewer.layers.selection.active = layer
         session.changed.connect(self._follow)
-        self.status.setText("The differences follow every edit.")
         self.button.setEnabled(True)
         self._show_counts()
         self._measure_surfaces()
@@ -224,13 +226,14 @@ class CompareWidget(QWidget):
 
     def _follow(self, change: ReviewChange) -> None:
         """Follow an edit: at once where its box is small, else beside the window, one after the other."""
-        if change.box is None or self.comparison is None:
+        reach = None if self.comparison is None else self.comparison.reach(change)
+        if reach is None or self.comparison is None:
             return
         self._waiting.append(change)
         self._timer.stop()
         for label in self.scores.values():
             label.setText(_COUNTING)
-        if self._update is None and _voxels(change.box) <= _MOST_VOXELS_NOW:
+        if self._update is None and _voxels(reach) <= _MOST_VOXELS_NOW:
             self.comparison.update(self._waiting.pop())
             self._show_update()
         elif self._update is None:
@@ -262,6 +265,8 @@ class CompareWidget(QWidget):
         comparison = self.comparison
         if comparison is None:
             return
+        left_out = _left_out(len(comparison.rejected), self._reference_left_out)
+        self.status.setText(f"The differences follow every edit. {left_out}".strip())
         found = {Difference.MISSED: comparison.missed, Difference.SPURIOUS: comparison.spurious}
         for key, ids in found.items():
             self.counts[key].setText(f"{len(ids)} {_WORDS[key]}")
@@ -326,6 +331,13 @@ def _voxels(box: Box) -> int:
 def _unit(layer: Any) -> tuple[str, float]:
     """The unit in which the layer is shown, and how many of it are a millimetre (a voxel where no size is known)."""
     return _UNITS.get(str(layer.units[-1]), ("voxels", 1.0))
+
+
+def _left_out(objects: int, of_reference: int) -> str:
+    """Such as: Rejected and left out: 2 objects, 1 of the reference."""
+    counts = [f"{objects} object{'' if objects == 1 else 's'}"] if objects else []
+    counts += [f"{of_reference} of the reference"] if of_reference else []
+    return f"Rejected and left out: {', '.join(counts)}." if counts else ""
 
 
 def _shown(value: float, unit: str = "") -> str:

@@ -55,6 +55,33 @@ def test_nothing_against_nothing_has_no_dice():
     assert np.isnan(Comparison(Review(empty), empty.copy(), spacing_mm=(1.0, 1.0)).dice)
 
 
+def test_a_rejected_object_counts_as_background():
+    labels = np.array([[1, 1, 0, 0, 2, 0, 3]], np.uint16)
+    reference = np.array([[1, 1, 0, 0, 0, 0, 7]], np.uint8)
+    review = Review(labels)
+    review.reject([2])
+    found = Comparison(review, reference, spacing_mm=(1.0, 1.0))
+    review.changed.connect(found.update)
+    assert (found.missed, found.spurious, found.rejected) == ((), (), (2,))
+    assert found.dice == 1.0
+    assert not found.differences.any()
+    assert found.surface_scores(tolerance_mm=1.0).hausdorff_95_mm == 0.0
+    review.reject([3])
+    assert (found.missed, found.spurious, found.rejected) == ((7,), (), (2, 3))
+    assert found.differences.tolist() == [[0, 0, 0, 0, 0, 0, Difference.MISSED]]
+    assert found.dice == pytest.approx(2 * 2 / (2 + 3))
+    review.undo()
+    review.accept([2])
+    assert (found.missed, found.spurious, found.rejected) == ((), (2,), ())
+    assert found.differences.tolist() == [[0, 0, 0, 0, Difference.SPURIOUS, 0, 0]]
+    assert found.dice == pytest.approx(2 * 3 / (4 + 3))
+    review.reject([2])
+    review.delete([2])
+    assert (found.spurious, found.rejected) == ((), ())
+    review.reclassify([1], "object")
+    assert found.dice == 1.0
+
+
 def test_another_shape_is_refused():
     with pytest.raises(GeometryError, match=r"a reference of shape \(2, 2\), got \(2, 3\)"):
         Comparison(Review(np.zeros((2, 2), int)), np.zeros((2, 3), int), spacing_mm=(1.0, 1.0))
@@ -71,8 +98,10 @@ def test_after_any_edit_the_comparison_is_that_from_scratch(seed):
     review.changed.connect(live.update)
     for _ in range(6):
         ids = rng.permutation(review.table.ids)
-        edit = rng.integers(5)
-        if edit == 4 or len(ids) < 2:
+        edit = rng.integers(6)
+        if edit == 5 and len(ids):
+            review.reject(ids[:1].tolist())
+        elif edit == 4 or len(ids) < 2:
             review.undo()
         else:
             [review.delete, review.merge, lambda two: review.grow(two[0]), lambda two: review.shrink(two[0])][edit](
@@ -80,5 +109,5 @@ def test_after_any_edit_the_comparison_is_that_from_scratch(seed):
             )
         fresh = Comparison(review, reference, spacing_mm=(1.0, 1.0, 1.0))
         assert np.array_equal(live.differences, fresh.differences)
-        assert (live.missed, live.spurious) == (fresh.missed, fresh.spurious)
+        assert (live.missed, live.spurious, live.rejected) == (fresh.missed, fresh.spurious, fresh.rejected)
         assert live.dice == pytest.approx(fresh.dice, nan_ok=True)

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 
 from medseg.errors import MedsegError
 from medseg_napari.jobs.background import Job
+from medseg_napari.jobs.ending import keep_processes_for
 from medseg_napari.jobs.learning import Learning, add_to, find_choices, look_at, prepared
 from medseg_napari.layers.patient_view import watch
 from medseg_napari.layers.results import RESULT, ResultNote
@@ -35,9 +36,10 @@ from medseg_napari.reviewing.session import image_layers, session_of
 from medseg_napari.segmenting.models import ModelChoice
 from medseg_napari.segmenting.shelf import shelf_of
 from medseg_napari.settings import DEVICES, device_word
+from medseg_napari.widgets.docking import end_with_dock
 from medseg_napari.widgets.error_dialog import show_error
 from medseg_napari.widgets.question import ask
-from medseg_napari.widgets.training_panel import TrainingPanel
+from medseg_napari.widgets.training_panel import LEFT, TrainingPanel
 
 _NOTICE = "Research use only; not a medical device."
 _EMPTY = "Run a model in Segment, correct what it found in Objects, then add the image here."
@@ -57,6 +59,7 @@ class TrainWidget(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         watch(napari_viewer)
+        end_with_dock(self, first=self._leave)
         self.home = learning_home()
         self._shelf = shelf_of(napari_viewer)
         self._choices: list[ModelChoice] = []
@@ -131,7 +134,7 @@ class TrainWidget(QWidget):
     def find_models(self, *_: object) -> None:
         """Look for models, beside the window."""
         folders = self._shelf.folders
-        job = Job(lambda _progress, cancelled: find_choices(folders, cancelled))
+        job = Job(lambda _progress, cancelled: find_choices(folders, cancelled), owner=self)
         job.done.connect(self._list_models)
         job.failed.connect(self._fail)
         job.start()
@@ -248,9 +251,21 @@ class TrainWidget(QWidget):
         self._begin(lambda _progress, _cancelled: prepared(learning, plan), self._start)
 
     def _start(self, run: FineTuning) -> None:
-        self.destroyed.connect(lambda _=None: run.pause())  # a dock that is gone cannot follow it
         self.panel.show_run(run)
         self.panel.start()
+
+    def _leave(self) -> None:
+        """The dock is closed: say what becomes of a run, which ends with the panel."""
+        run = self.panel.run
+        if run is not None and run.is_running:
+            from napari.utils.notifications import show_info
+
+            show_info(LEFT.format(run.name))
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """From now on there is a window to live in."""
+        super().showEvent(event)
+        keep_processes_for(self.window())
 
     def _offer(self, run: FineTuning) -> None:
         if run.folder not in self._shelf.folders:
@@ -259,7 +274,7 @@ class TrainWidget(QWidget):
     def _begin(self, work: Any, on_done: Any) -> None:
         if self._job is not None:
             self._job.abandon()
-        self._job = Job(work)
+        self._job = Job(work, owner=self)
         self._job.done.connect(partial(self._take, on_done))
         self._job.failed.connect(self._fail)
         self._job.start()
@@ -294,5 +309,6 @@ def _row(*widgets: QWidget) -> QHBoxLayout:
 
 
 def _described(number: int, entry: Correction) -> str:
-    what = f"Image {number}: {entry.objects} object{'' if entry.objects == 1 else 's'}, {entry.date}"
+    slices = f"{entry.slices} slices, " if entry.slices else ""
+    what = f"Image {number}: {slices}{entry.objects} object{'' if entry.objects == 1 else 's'}, {entry.date}"
     return f"{what}, judges" if entry.judges else what

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from functools import partial
+
 from qtpy.QtCore import QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QImage, QMouseEvent, QPixmap, QResizeEvent
 from qtpy.QtWidgets import (
@@ -28,6 +31,7 @@ _SCORE_NAMES = {
     "panoptic_quality": "Panoptic quality",
     "lesion_f1": "Lesion F1",
 }
+LEFT = "{} stops learning. What it has learned so far is kept: go on with it in the Learn dock whenever you like."
 _STOP = "Make a model of the best so far, or throw this away? Pause keeps everything as it is."
 _TOO_EARLY = "Nothing was judged yet, so there is no model to keep. Throw this away?"
 
@@ -96,6 +100,7 @@ class TrainingPanel(QWidget):
         """Begin, or go on."""
         if self.run is not None:
             self.run.start()
+            self.destroyed.connect(partial(_leave, self.run))  # a panel that is gone cannot follow it
             self._timer.start()
             self.refresh()
             self.state_changed.emit()
@@ -206,6 +211,13 @@ class TrainingPanel(QWidget):
         self.stop_button.setEnabled(can_go_on or self.is_running)
         for widget in (self.bar, self.score, self.loss, self.preview, self.pause_button, self.stop_button):
             widget.setVisible(run is not None)
+
+
+def _leave(run: FineTuning, *_: object) -> None:
+    """Pause a run that nobody follows any more; with the window gone, only the terminal is left to say so."""
+    if run.is_running:
+        run.pause()
+        logging.getLogger(__name__).warning(LEFT.format(run.name))
 
 
 def result_of(run: FineTuning) -> str:

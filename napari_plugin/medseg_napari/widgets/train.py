@@ -38,6 +38,7 @@ from medseg_napari.segmenting.shelf import shelf_of
 from medseg_napari.settings import DEVICES, device_word
 from medseg_napari.widgets.docking import end_with_dock
 from medseg_napari.widgets.error_dialog import show_error
+from medseg_napari.widgets.model_list import fill_models
 from medseg_napari.widgets.question import ask
 from medseg_napari.widgets.training_panel import LEFT, TrainingPanel
 
@@ -142,10 +143,9 @@ class TrainWidget(QWidget):
     def _list_models(self, choices: list[ModelChoice]) -> None:
         chosen = self.model.currentText()
         self._choices = choices
-        with QSignalBlocker(self.model):
-            self.model.clear()
-            self.model.addItems([choice.title for choice in choices])
-            self.model.setCurrentIndex(max(0, self.model.findText(chosen)))
+        if not fill_models(self.model, choices):
+            with QSignalBlocker(self.model):
+                self.model.setCurrentIndex(0)
         if self._learning is None or self.model.currentText() != chosen:
             self._prefer_model_of_layer()
             self._look()

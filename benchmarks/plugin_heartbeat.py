@@ -1,8 +1,8 @@
 """How long the window stands still while 512 x 512 x 600 voxels are opened, segmented, edited and saved.
 
 A timer of the GUI thread beats every 10 ms; the longest gap between two beats in each phase is what a person feels as
-a frozen window. Drawing, adding and closing layers, and drawing one anew are timed apart: what napari spends there is
-not ours, except for what the plugin does when it is told of it. Run it under a display:
+a frozen window. Drawing, adding and closing layers, drawing one anew and writing its settings are timed apart: what
+napari spends there is not ours, except for what the plugin does when it is told of it. Run it under a display:
 `scripts/with_display.sh python benchmarks/plugin_heartbeat.py`.
 """
 
@@ -26,6 +26,7 @@ from medseg_napari.widgets.export_dialog import ExportDialog
 from medseg_napari.widgets.object_panel import ObjectPanel
 from medseg_napari.widgets.objects import ObjectsWidget
 from medseg_napari.widgets.segment import SegmentWidget
+from napari.settings import get_settings
 from plugin_edits import LESION, ORGAN, OTHER_LESION, phantom
 from plugin_volume import write_series
 
@@ -133,6 +134,7 @@ def main() -> None:
         for name in ADDING:
             heart.charge(viewer, name)
         heart.charge(viewer.layers, "clear")
+        heart.charge(type(get_settings()), "save")  # napari's own file of settings, at each dock that moves
         print_heading()
         heart.rest("idle", 2)
         Opening(viewer, [path], parent=viewer.window._qt_window, tell=lambda _: None).start()

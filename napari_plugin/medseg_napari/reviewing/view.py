@@ -12,6 +12,8 @@ from medseg_napari.review.boxes import Box
 from medseg_napari.review.objects import Measurement
 
 DIAMETERS = "diameters"
+OVERLAY = "medseg_overlay"
+"""Key in the metadata of a layer that is drawn over others, and is neither data nor a result."""
 _WIDTH_PIXELS = 2.0
 _COLOUR = "#FFFFFF"
 
@@ -39,14 +41,16 @@ def fly_to(viewer: Any, layer: Any, box: Box, measured: Measurement | None) -> N
 
 
 class DiameterLines:
-    """The two diameters of the selected object as lines in one layer of vectors, which is no result and is not saved.
+    """The two diameters of the selected object as lines in one layer of vectors, in the mask's own millimetres.
 
+    The layer cannot be edited, is offered nowhere, and goes with the layer of the mask.
     Vectors and not shapes, which napari 0.9 takes several times as long to make and to change.
     """
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
         self._layer: Any = None
+        self._mask: Any = None
 
     def draw(self, layer: Any, measured: Measurement | None) -> None:
         """Draw the diameters of an object of `layer`; none where they are not known."""
@@ -59,7 +63,9 @@ class DiameterLines:
         if not self._is_there or self._layer.ndim != layer.ndim:
             self.remove()
             self._add(layer, lines)
+            self._mask = layer
             return
+        self._mask = layer
         self._place(layer)
         width = self._width(layer)
         if self._layer.edge_width != width:
@@ -73,9 +79,14 @@ class DiameterLines:
 
     def remove(self) -> None:
         """Take the layer away."""
+        self._viewer.layers.events.removed.disconnect(self._go_with_mask)
         if self._is_there:
             self._viewer.layers.remove(self._layer)
-        self._layer = None
+        self._layer = self._mask = None
+
+    def _go_with_mask(self, event: Any) -> None:
+        if event.value is self._mask:
+            self.remove()
 
     @property
     def _is_there(self) -> bool:
@@ -93,8 +104,12 @@ class DiameterLines:
             vector_style="line",
             edge_width=self._width(layer),
             edge_color=_COLOUR,
+            opacity=1.0,
+            metadata={OVERLAY: True},
             **placement_of(layer),
         )
+        self._layer.editable = False
+        self._viewer.layers.events.removed.connect(self._go_with_mask)
         self._viewer.layers.selection.active = active
 
     def _place(self, layer: Any) -> None:

@@ -52,7 +52,7 @@ def split_by_line(
     # Positive to the left; linear in each index, so voxel size does not matter.
     left = (to_x - x) * (grid[planar[1]] - y) - (to_y - y) * (grid[planar[0]] - x) >= 0
     mask = labels[part] == object_id
-    parts = np.where(mask, np.where(left, 1, 2), 0)
+    parts = np.where(mask, np.where(left, np.uint8(1), np.uint8(2)), np.uint8(0))
     if not (parts == 1).any() or not (parts == 2).any():
         message = f"split: expected a line across object {object_id}, got one beside it. Draw it through the object."
         raise InputError(message)

@@ -6,6 +6,7 @@ import torch
 from medseg.config import load_recipe, recipe_profiles, recipe_variants
 from medseg.config.options import parse_options
 from medseg.datasets import available_datasets
+from medseg.jobs.compared_recipes import _chosen_models
 from medseg.jobs.train import find_recipe, shipped_recipes
 from medseg.losses import build_loss
 from medseg.models import build_model
@@ -59,6 +60,31 @@ def test_variant_names_a_loss_that_exists_and_changes_what_is_trained(path, prof
     build_loss(recipe.loss.name, num_classes=2, class_counts=lambda: [[9999, 1]], **recipe.loss.options)
     others = [load_recipe(path, profile=profile, variant=name) for name in recipe_variants(path, profile=profile)]
     assert others.count(recipe) == 1
+
+
+@pytest.mark.parametrize("profile", ["cpu", "gpu"])
+@pytest.mark.parametrize("name", ["compare_networks", "compare_networks_isbi2012"])
+def test_every_network_takes_the_patches_that_a_comparison_gives_it(name, profile):
+    path = find_recipe(name)
+    names, _ = _chosen_models(("all",), load_recipe(path, profile=profile))
+    assert len(names) == 20
+    for model in names:
+        recipe = load_recipe(path, profile=profile, compared_model=model)
+        with torch.device("meta"):
+            network = build_model(model, in_channels=1, num_classes=2, spatial_dims=2, **recipe.model.options)
+        network.check_input_size(recipe.transforms.patch_size)
+
+
+def test_networks_on_membranes_differ_in_nothing_but_shape_patch_and_batch():
+    path = find_recipe("compare_networks_isbi2012")
+    names, _ = _chosen_models(("all",), load_recipe(path, profile="cpu"))
+    recipes = [load_recipe(path, profile="cpu", compared_model=model) for model in names]
+    assert {recipe.transforms.magnification for recipe in recipes} == {3}
+    first = recipes[0]
+    for recipe in recipes:
+        assert recipe.training.replace(batch_size=4) == first.training
+        assert recipe.transforms.replace(patch_size=(128, 128)) == first.transforms
+        assert (recipe.loss, recipe.data, recipe.inference) == (first.loss, first.data, first.inference)
 
 
 @pytest.mark.parametrize(

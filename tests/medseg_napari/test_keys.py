@@ -1,5 +1,6 @@
 """Keys that a user chose: what can be had is had, all else stays as it came and is told."""
 
+import numpy as np
 import pytest
 from medseg_napari.keys import DEFAULTS, choose_keys, plain_key
 
@@ -82,7 +83,9 @@ def test_a_refusal_that_frees_no_key_takes_back_what_stood_on_it():
 
 
 @pytest.mark.viewer
-def test_a_key_that_is_set_works_at_once_on_the_mask_and_in_the_table(plugin_settings, npe2pm, qtbot):
+def test_a_key_that_is_set_works_at_once_on_the_mask_and_in_the_table(
+    make_napari_viewer_proxy, plugin_settings, npe2pm, qtbot
+):
     from medseg_napari.widgets.object_actions import BoundKeys
     from napari.layers import Labels
     from napari.settings import get_plugin_settings
@@ -90,7 +93,8 @@ def test_a_key_that_is_set_works_at_once_on_the_mask_and_in_the_table(plugin_set
     from qtpy.QtWidgets import QWidget
 
     npe2pm.register(PluginManifest.from_distribution("medseg"))
-    layer, widget, called, told = Labels([[1, 0], [0, 2]]), QWidget(), [], []
+    make_napari_viewer_proxy()  # the first window binds napari's own keys
+    layer, widget, called, told = Labels(np.eye(2, dtype=np.uint8)), QWidget(), [], []
     qtbot.addWidget(widget)
     bound = BoundKeys(layer, widget, classes=("a", "b"), call=called.append, on_change=told.append)
     keys = get_plugin_settings("medseg").keys

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtWidgets import QProgressDialog, QWidget
 
 from medseg.errors import Cancelled
 from medseg.images import Image
@@ -17,12 +17,14 @@ from medseg_napari.jobs.ending import keep_processes_for
 from medseg_napari.layers.patient_view import watch
 from medseg_napari.layers.placement import ORIGIN
 from medseg_napari.opening.reading import Opened, opened
+from medseg_napari.opening.stopping import stopped_when
 from medseg_napari.opening.survey import Entry, survey
 from medseg_napari.settings import shows_file_names
 from medseg_napari.widgets.error_dialog import show_error
 from medseg_napari.widgets.series_chooser import SeriesChooser
 
 Tell = Callable[[str], None]
+_MOMENT_MS = 700
 
 
 class Opening(QObject):
@@ -39,26 +41,59 @@ class Opening(QObject):
 
     def __init__(self, viewer: Any, paths: Sequence[Path], *, parent: QWidget | None, tell: Tell) -> None:
         super().__init__(parent)
-        self._viewer, self._paths, self._parent, self._tell = viewer, list(paths), parent, tell
+        self._viewer, self._parent, self._tell = viewer, parent, tell
+        self._paths = list(dict.fromkeys(paths))  # the same file twice is one
         self._waiting: list[Entry] = []
+        self._patience: QProgressDialog | None = None
         self.chooser: SeriesChooser | None = None
         self.error: QWidget | None = None
         if parent is not None:
             keep_processes_for(parent.window())
+        self.ended.connect(self._end_patience)
         self.ended.connect(self.deleteLater)  # the window, whose child it is, would keep it
 
     def start(self) -> Opening:
         """Begin; returns itself."""
         names = shows_file_names()  # asked here: napari's preferences belong to this thread
-        self._run(lambda _progress, _cancelled: survey(self._paths, with_file_names=names), self._choose)
+        paths = self._paths
+        self._run(
+            "Looking what is there ...",
+            lambda _progress, _cancelled: survey(paths, with_file_names=names),
+            self._choose,
+        )
         return self
 
-    def _run(self, work: Callable[..., Any], then: Callable[[Any], None]) -> None:
+    def cancel(self) -> None:
+        """Open nothing more; what was added before stays."""
+        self._waiting = []
+        self._end_patience()
+        self.job.cancel()
+
+    def _run(self, told: str, work: Callable[..., Any], then: Callable[[Any], None]) -> None:
+        self._show_patience(told)
         self.job = Job(work, owner=self)
+        self.job.done.connect(self._end_patience)
+        self.job.failed.connect(self._end_patience)
         self.job.done.connect(then)
         self.job.failed.connect(self._fail)
         self.job.cancelled.connect(self.ended)
         self.job.start()
+
+    def _show_patience(self, told: str) -> None:
+        """A window with Cancel, for what takes more than a moment."""
+        self._end_patience()
+        self._patience = dialog = QProgressDialog(told, "Cancel", 0, 0, self._parent)
+        dialog.setWindowTitle("medseg")
+        dialog.setWindowModality(Qt.WindowModality.NonModal)
+        dialog.setMinimumDuration(_MOMENT_MS)
+        dialog.canceled.connect(self.cancel)
+
+    def _end_patience(self, *_: object) -> None:
+        dialog, self._patience = self._patience, None
+        if dialog is not None:
+            dialog.canceled.disconnect(self.cancel)
+            dialog.reset()
+            dialog.deleteLater()
 
     def _choose(self, entries: list[Entry]) -> None:
         if len(entries) == 1 and not entries[0].problem:
@@ -79,8 +114,7 @@ class Opening(QObject):
             return
         entry = self._waiting.pop(0)
         images = _open_images(self._viewer)
-        self._tell(f"Opening {entry.title} ...")
-        self._run(partial(_read, entry, images), self._add)
+        self._run(f"Opening {entry.title} ...", partial(_read, entry, images), self._add)
 
     def _add(self, result: Opened) -> None:
         watch(self._viewer)
@@ -101,7 +135,8 @@ class Opening(QObject):
 def _read(
     entry: Entry, images: list[Image], _progress: Callable[[float], None], cancelled: Callable[[], bool]
 ) -> Opened:
-    result = opened(entry, images=images)
+    with stopped_when(cancelled):
+        result = opened(entry, images=images)
     if cancelled():
         raise Cancelled(str(entry.path))
     return result

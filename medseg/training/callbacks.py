@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from medseg.config import TrainingConfig
 from medseg.config.recipe import EarlyStopping
 from medseg.errors import Cancelled, ConfigError, MedsegError
 from medseg.training.checkpoints import Checkpoint, RunState, keep_as_previous, save_checkpoint
-from medseg.training.determinism import seed_torch
+from medseg.training.determinism import generator_states, restore_generators, seed_torch
 from medseg.training.ema import WeightAverage, weights_applied
 from medseg.training.module import SegmentationModule, is_finite
 from medseg.training.run import Run
@@ -29,16 +30,27 @@ class DivergedError(MedsegError, ArithmeticError):
 
 
 class SeedEachEpoch(Callback):
-    """Seeds dropout from (seed, epoch), so that an epoch draws the same whether or not the run was resumed before."""
+    """Seeds dropout from (seed, epoch), so that an epoch draws the same whether or not the run was resumed before.
 
-    def __init__(self, *, seed: int, state: RunState) -> None:
+    Args:
+        seed: of the run.
+        state: where it stands.
+        generators: from which an epoch that was broken off goes on.
+    """
+
+    def __init__(self, *, seed: int, state: RunState, generators: Sequence[Tensor] = ()) -> None:
         self._seed = seed
         self._state = state
+        self._generators = generators
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Seed."""
-        # Stream 0 gives the first weights.
-        seed_torch(self._seed, stream=self._state.epoch + 1)
+        """Seed, or go on."""
+        generators, self._generators = self._generators, ()
+        if generators:
+            restore_generators(generators)
+        else:
+            # Stream 0 gives the first weights.
+            seed_torch(self._seed, stream=self._state.epoch + 1)
 
 
 class AverageWeights(Callback):
@@ -58,13 +70,18 @@ class AverageWeights(Callback):
 class WatchSteps(Callback):
     """Reports each step, and ends the run when the loss is no number or the user asks for it.
 
+    Args:
+        run: the run.
+        epoch_so_far: of the checkpoint that it goes on from.
+
     Attributes:
         mean_loss: over the steps of the epoch so far; nan where there were none.
         mean_parts: the same of each part of the loss that the objective names.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, *, epoch_so_far: Mapping[str, Any]) -> None:
         self._run = run
+        self._before = epoch_so_far
         self._unread: list[tuple[int, float, Tensor]] = []
         self._losses: list[float] = []
         self._parts: dict[str, Tensor] = {}
@@ -80,9 +97,10 @@ class WatchSteps(Callback):
         return {name: float(total) / max(1, len(self._losses)) for name, total in self._parts.items()}
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Forget the epoch before."""
-        self._losses.clear()
-        self._parts.clear()
+        """Forget the epoch before, or go on with the one that was broken off."""
+        before, self._before = self._before, {}
+        self._losses = list(before.get("losses", ()))
+        self._parts = dict(before.get("parts", {}))
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -100,7 +118,22 @@ class WatchSteps(Callback):
         if module.device.type == "cpu" or len(self._unread) >= _STEPS_BETWEEN_LOSS_READS:
             self.read_losses()
         if self._run.cancelled():
+            self.keep(trainer, module)
             raise cancelled_at(module.step, self._run.folder)
+
+    def keep(self, trainer: Trainer, module: SegmentationModule) -> None:
+        """Write a checkpoint in the middle of the epoch, from which the next step can be done.
+
+        After the last step of a run, where only the judgement is missing, the checkpoint of the epoch before stays.
+
+        Raises:
+            DivergedError: a loss is no finite number.
+            StorageError: the file could not be written.
+        """
+        self.read_losses()
+        if module.step < self._run.recipe.training.steps and is_finite(module.network.state_dict()):
+            so_far = {"losses": self._losses, "parts": self._parts, "generators": generator_states()}
+            keep_last(checkpoint_of(self._run, trainer, module, epoch_so_far=so_far), self._run.folder)
 
     def read_losses(self) -> None:
         """Read the losses that were not read yet.
@@ -143,7 +176,7 @@ class EndOfEpoch(Callback):
         self._steps.read_losses()
         if not is_finite(module.network.state_dict()):
             raise diverged_at(module.step, what="a weight is not finite", lr=module.lr, folder=run.folder)
-        scores = self._validate(module)
+        scores = self._validate(trainer, module)
         state.step = module.step
         state.epoch += 1
         is_best = judge(scores[run.recipe.training.monitor], state=state, stopping=run.recipe.training.early_stopping)
@@ -157,7 +190,7 @@ class EndOfEpoch(Callback):
             run.reporter.say(f"{monitor} has not risen for {state.stale_validations} validations: stopping early.")
             trainer.should_stop = True
 
-    def _validate(self, module: SegmentationModule) -> dict[str, float]:
+    def _validate(self, trainer: Trainer, module: SegmentationModule) -> dict[str, float]:
         run = self._run
         try:
             if run.average is None:
@@ -166,25 +199,38 @@ class EndOfEpoch(Callback):
                 with weights_applied(module.network, run.average.state):
                     result = run.validation.run(module.network)
         except Cancelled as error:
+            self._steps.keep(trainer, module)
             raise cancelled_at(module.step, run.folder) from error
         run.previews.draw(epoch=run.state.epoch + 1, predictions=result.predictions)
         return dict(result.evaluation.summary)
 
     def _write_checkpoints(self, trainer: Trainer, module: SegmentationModule, *, is_best: bool) -> None:
-        run = self._run
-        complete = Checkpoint(
-            state=run.state,
-            network=dict(module.network.state_dict()),
-            optimiser=trainer.optimizers[0].state_dict(),
-            average={} if run.average is None else dict(run.average.state),
-            recipe=recipe_values(run.recipe),
-            environment=asdict(run.environment),
-        )
+        complete = checkpoint_of(self._run, trainer, module, epoch_so_far={})
         if is_best:
             weights_only = replace(complete, network=complete.validated_weights, optimiser={}, average={})
-            save_checkpoint(weights_only, run.folder.best)
-        keep_as_previous(run.folder.last, run.folder.previous)
-        save_checkpoint(complete, run.folder.last)
+            save_checkpoint(weights_only, self._run.folder.best)
+        keep_last(complete, self._run.folder)
+
+
+def checkpoint_of(
+    run: Run, trainer: Trainer, module: SegmentationModule, *, epoch_so_far: dict[str, Any]
+) -> Checkpoint:
+    """Everything that the run needs to go on after the step that was done last."""
+    return Checkpoint(
+        state=replace(run.state, step=module.step),
+        network=dict(module.network.state_dict()),
+        optimiser=trainer.optimizers[0].state_dict(),
+        average={} if run.average is None else dict(run.average.state),
+        recipe=recipe_values(run.recipe),
+        environment=asdict(run.environment),
+        epoch_so_far=epoch_so_far,
+    )
+
+
+def keep_last(checkpoint: Checkpoint, folder: RunFolder) -> None:
+    """Write the checkpoint that a run goes on from; the one before it stays as well."""
+    keep_as_previous(folder.last, folder.previous)
+    save_checkpoint(checkpoint, folder.last)
 
 
 def judge(score: float, *, state: RunState, stopping: EarlyStopping | None) -> bool:

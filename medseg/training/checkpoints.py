@@ -60,6 +60,8 @@ class Checkpoint:
         average: state of the running mean of the weights; empty where the recipe keeps none.
         recipe: the recipe, as plain values.
         environment: what else decides the bits of a result: number of threads, versions.
+        epoch_so_far: what an epoch that was broken off needs to go on: the "losses" of its steps, the sums of their
+            "parts" and the states of the random "generators"; empty between two epochs.
     """
 
     state: RunState
@@ -68,6 +70,7 @@ class Checkpoint:
     average: dict[str, Tensor] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
+    epoch_so_far: dict[str, Any] = field(default_factory=dict)
 
     @property
     def validated_weights(self) -> dict[str, Tensor]:

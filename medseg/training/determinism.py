@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import torch
+from torch import Tensor
 
 
 @contextmanager
@@ -33,6 +34,18 @@ def reproducible(device: torch.device, *, num_threads: int) -> Iterator[None]:
             torch.set_num_threads(threads_before)
             torch.use_deterministic_algorithms(mode=deterministic_before)
             torch.utils.deterministic.fill_uninitialized_memory = fill_before  # type: ignore[attr-defined]
+
+
+def generator_states() -> list[Tensor]:
+    """States of torch's global generators: the CPU's, then those of the GPUs."""
+    return [torch.default_generator.get_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_available() else ())]
+
+
+def restore_generators(states: Sequence[Tensor]) -> None:
+    """Let torch's global generators go on from `generator_states`; GPUs that were not there then stay as they are."""
+    torch.default_generator.set_state(states[0])
+    for number, state in zip(range(torch.cuda.device_count()), states[1:], strict=False):
+        torch.cuda.set_rng_state(state, number)
 
 
 def seed_torch(seed: int, *, stream: int) -> None:

@@ -29,21 +29,31 @@ class EpochBatches:
     """The batches of a run, handed out an epoch at a time.
 
     One loader serves the whole run, so its workers live on and prepare the next epoch while the validation runs.
+
+    Args:
+        loader: gives the batch of each step that is left.
+        steps_per_epoch: of a whole epoch.
+        steps_done: of the first epoch, where that was broken off.
     """
 
-    def __init__(self, loader: DataLoader[Any], *, steps_per_epoch: int) -> None:
+    def __init__(self, loader: DataLoader[Any], *, steps_per_epoch: int, steps_done: int = 0) -> None:
         self._loader = loader
         self._steps = steps_per_epoch
+        self._steps_done = steps_done
         self._batches: Iterator[Any] | None = None
 
     def __iter__(self) -> Iterator[Any]:
         """The batches of the next epoch."""
         if self._batches is None:
             self._batches = iter(self._loader)
-        return itertools.islice(self._batches, self._steps)
+        return self._epoch(self._batches)
+
+    def _epoch(self, batches: Iterator[Any]) -> Iterator[Any]:
+        steps, self._steps_done = self._steps - self._steps_done, 0  # not before: Lightning tries `iter` as well
+        yield from itertools.islice(batches, steps)
 
     def __len__(self) -> int:
-        """Number of steps of an epoch."""
+        """Number of steps of a whole epoch."""
         return self._steps
 
 
@@ -81,8 +91,10 @@ def run_steps(
     )
     if checkpoint is not None:
         module.resume_optimiser(checkpoint.optimiser)
-    steps = WatchSteps(run)
-    callbacks: list[Callback] = [SeedEachEpoch(seed=config.seed, state=run.state), steps, EndOfEpoch(run, steps=steps)]
+    so_far = {} if checkpoint is None else checkpoint.epoch_so_far
+    seeds = SeedEachEpoch(seed=config.seed, state=run.state, generators=so_far.get("generators", ()))
+    steps = WatchSteps(run, epoch_so_far=so_far)
+    callbacks: list[Callback] = [seeds, steps, EndOfEpoch(run, steps=steps)]
     if run.average is not None:
         callbacks.insert(0, AverageWeights(run.average))
     run.reporter.begin(step=run.state.step, total_steps=config.steps)
@@ -90,7 +102,9 @@ def run_steps(
         with _quiet_lightning():
             trainer = _trainer(run, callbacks)
             module.train()
-            trainer.fit(module, train_dataloaders=EpochBatches(loader, steps_per_epoch=config.steps_per_epoch))
+            done = len(so_far.get("losses", ()))
+            batches = EpochBatches(loader, steps_per_epoch=config.steps_per_epoch, steps_done=done)
+            trainer.fit(module, train_dataloaders=batches)
     finally:
         run.reporter.end()
 

@@ -22,7 +22,7 @@ class SegmentationModule(LightningModule):
 
     Attributes:
         network: the network.
-        lr: learning rate of the step at hand.
+        lr: learning rate of the step at hand, or of the last one that was done.
     """
 
     def __init__(
@@ -35,10 +35,10 @@ class SegmentationModule(LightningModule):
     ) -> None:
         super().__init__()
         self.network = network
-        self.lr = config.optimiser.lr
         self._objective = objective
         self._config = config
         self._first_step = first_step
+        self.lr = self._lr_of(max(0, first_step - 1))
         self._optimiser_state: Mapping[str, Any] = {}
 
     @property
@@ -59,10 +59,13 @@ class SegmentationModule(LightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Set the learning rate, which is a function of the step alone."""
-        factor = lr_factor(self.step, schedule=self._config.schedule, total_steps=self._config.steps)
-        self.lr = self._config.optimiser.lr * factor
+        self.lr = self._lr_of(self.step)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.lr
+
+    def _lr_of(self, step: int) -> float:
+        factor = lr_factor(step, schedule=self._config.schedule, total_steps=self._config.steps)
+        return self._config.optimiser.lr * factor
 
     def training_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> dict[str, Any]:
         """The loss of a batch under "loss", and its parts by name under "parts".

@@ -14,6 +14,7 @@ from medseg.folder_lock import LOCK_NAME
 from medseg.inference import load_model
 from medseg.io import read_image, write_label_map
 from medseg.reports import write_overlay
+from medseg.training.checkpoints import load_checkpoint
 from medseg.training.fit import fit
 from medseg.training.run_folder import read_log
 
@@ -162,6 +163,7 @@ def test_stopping_keeps_the_checkpoint_and_says_how_to_go_on(cells_dir, tiny_rec
     run = tmp_path / "run"
     with pytest.raises(Cancelled, match=r"stopped at step 5\. The last checkpoint is kept: .*last\.ckpt; --resume"):
         fit(tiny_recipe(), data_dir=cells_dir, run_dir=run, device="cpu", quiet=True, cancelled=stop_in_step_six)
+    assert load_checkpoint(run / "checkpoints" / "last.ckpt").state.step == 5
     fit(tiny_recipe(), data_dir=cells_dir, run_dir=run, device="cpu", quiet=True, resume=True)
     assert (run / "metrics.json").exists()
 

@@ -74,7 +74,7 @@ class FineTuning:
         self._thread.start()
 
     def pause(self) -> None:
-        """Stop after the step under way; what was learned up to the last judgement is kept."""
+        """Stop after the step under way; everything that was done is kept."""
         self._wanted = RunState.PAUSED
         self._signal()
 

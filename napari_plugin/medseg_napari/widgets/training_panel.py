@@ -190,7 +190,7 @@ class TrainingPanel(QWidget):
     def _say(self, run: FineTuning, seen: RunProgress) -> None:
         words = {
             RunState.RUNNING: self._under_way(seen),
-            RunState.PAUSED: f"Stopped after {seen.step} steps. Go on whenever you like.",
+            RunState.PAUSED: f"Stopped, and judged last after {seen.step} steps. Go on whenever you like.",
             RunState.FINISHED: result_of(run),
             RunState.FAILED: seen.message,
         }

@@ -3,10 +3,11 @@
 import pytest
 from medseg_napari._sample_data import cells, ct_with_lesions
 from medseg_napari.exporting.formats import FORMATS
-from medseg_napari.reviewing.session import review_of
+from medseg_napari.reviewing.session import review_of, session_of
 from medseg_napari.widgets.export_dialog import ExportDialog
 from medseg_napari.widgets.objects import ObjectsWidget
 
+from medseg.errors import StorageError
 from medseg.io import read_label_map
 
 pytestmark = pytest.mark.viewer
@@ -52,6 +53,7 @@ def test_what_is_ticked_is_written_and_told(opened, qtbot, tmp_path):
     names = {"cells-truth.ome.tif", "cells-truth.ome.tif.audit.json", "cells-truth-objects.csv"}
     assert {path.name for path in tmp_path.iterdir()} == names
     assert all(name in dialog.status.toPlainText() for name in names)
+    assert dialog.status.toPlainText().splitlines()[0].endswith("1 rejected object left out.")
     values = set(read_label_map(tmp_path / "cells-truth.ome.tif").present_values()) - {0}
     assert values == set(review.table.ids[1:])
     dialog._name_anew()
@@ -82,6 +84,22 @@ def test_the_objects_dock_opens_it_for_its_own_layer(opened, qtbot):
     widget.close_panel()
 
 
+def test_an_export_during_an_edit_is_told_and_writes_nothing(opened, qtbot, tmp_path):
+    viewer, dialog = opened(cells)
+    truth = viewer.layers["cells, truth"]
+    review_of(truth, viewer)
+    session_of(truth).hold()
+    dialog.folder.setText(str(tmp_path))
+    dialog.start()
+    assert "an edit of them is under way. Export when it is done" in dialog.error.text()
+    assert list(tmp_path.iterdir()) == []
+    session_of(truth).release()
+    dialog.name.setText("after")
+    dialog.start()
+    ended(qtbot, dialog)
+    assert (tmp_path / "after.ome.tif").is_file()
+
+
 def test_a_folder_that_cannot_be_written_to_is_told_and_the_window_lives(opened, qtbot, tmp_path):
     _, dialog = opened(cells)
     (tmp_path / "file").write_text("x")
@@ -90,3 +108,26 @@ def test_a_folder_that_cannot_be_written_to_is_told_and_the_window_lives(opened,
     ended(qtbot, dialog)
     assert "file" in dialog.error.text()
     assert dialog.status.toPlainText() == "Nothing was written."
+    assert dialog.export_button.isEnabled()  # it can be tried again
+
+
+def test_what_could_not_be_written_is_told_in_one_dialog_beside_what_was(opened, qtbot, tmp_path):
+    viewer, dialog = opened(cells)
+    dialog.folder.setText(str(tmp_path))
+    for key in ("csv", "ome_zarr"):
+        dialog.kinds[key].setChecked(True)
+    review_of(viewer.layers["cells, truth"], viewer)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("medseg_napari.exporting.formats.write_label_map", _no_space)
+        dialog.start()
+        ended(qtbot, dialog)
+    assert [path.name for path in tmp_path.iterdir()] == ["cells-truth-objects.csv"]
+    told = dialog.error.text().split("\n\n")
+    assert [line.split(":")[0] for line in told] == ["OME-TIFF mask (.ome.tif)", "OME-Zarr mask (.ome.zarr)"]
+    assert all("no space" in line for line in told)
+    assert "cells-truth-objects.csv" in dialog.status.toPlainText()
+
+
+def _no_space(*_, **__):
+    message = "cannot write it: no space. Free some."
+    raise StorageError(message)

@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 from medseg_napari._sample_data import cells
-from medseg_napari.exporting.export import ExportRequest, export, free_name, minted
+from medseg_napari.exporting.export import ExportRequest, check_names, export, free_name, minted
 from medseg_napari.exporting.formats import FORMATS, Choices
 from medseg_napari.exporting.label_maps import class_map, labelled_objects, object_map
 from medseg_napari.exporting.subject import ExportSubject, subject_of
@@ -279,6 +279,50 @@ def test_a_kind_that_cannot_be_written_does_not_hold_up_the_others(reviewed, tmp
     ((title, error),) = result.failures
     assert "SEG + SR" in title
     assert "at least one object" in str(error)
+
+
+@pytest.mark.parametrize("is_rejected", [True, False])
+def test_objects_that_are_all_rejected_or_gone_are_refused_where_a_file_needs_one(is_rejected, reviewed, tmp_path):
+    review = reviewed[2]
+    (review.reject if is_rejected else review.delete)(review.table.ids)
+    keys = ("seg", "sr", "rtstruct", "nifti", "csv", "html")
+    result = exported(reviewed, tmp_path, *keys, choices=Choices(as_objects=True))
+    cause = f"all {len(review.table.ids)} were rejected" if is_rejected else "the mask is empty"
+    assert len(result.failures) == 3
+    assert all(cause in str(error) and "NIfTI" in str(error) for _, error in result.failures)
+    assert result.left_out == len(review.table.ids)
+    assert read_label_map(tmp_path / "result.nii.gz").array.max() == 0
+    said = f"{len(review.table.ids)}, left out" if is_rejected else "none"
+    assert said in (tmp_path / "result-report.html").read_text()
+
+
+def test_what_nobody_foresaw_holds_up_no_other_kind_of_file(reviewed, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError
+
+    monkeypatch.setattr("medseg_napari.exporting.report.write_report", fail)
+    result = exported(reviewed, tmp_path, "html", "csv")
+    assert [(title, type(error)) for title, error in result.failures] == [("Report as a page (.html)", RuntimeError)]
+    assert [path.name for path in result.paths] == ["result-objects.csv"]
+
+
+@pytest.mark.parametrize("name", ["Läsion 3 (CT)", "a", "mask_2.v1"])
+def test_names_with_umlauts_and_spaces_are_taken(name, reviewed, tmp_path):
+    folder = tmp_path / "Größe und Ort"
+    result = export(ExportRequest(folder, name, ("csv", "nifti")), lambda: copied(reviewed), nothing, never)
+    assert {path.name for path in result.paths} == {
+        f"{name}-objects.csv",
+        f"{name}.nii.gz",
+        f"{name}.nii.gz.audit.json",
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["", " a", "a ", "a.", "../a", "a/b", "a\\b", "a:b", "CON", "nul.txt", "x" * 201, "ä" * 101]
+)
+def test_names_that_some_system_does_not_take_are_refused(name, tmp_path):
+    with pytest.raises(InputError, match=r"expected a name of up to 200 bytes"):
+        check_names(ExportRequest(tmp_path, name, ("csv",)))
 
 
 def test_a_report_of_cells_is_in_micrometres_and_one_of_nothing_says_so(tmp_path):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medseg.errors import Cancelled, InputError, MedsegError
+from medseg.errors import Cancelled, InputError
 from medseg.files import check_writable
 from medseg_napari.exporting.formats import FORMATS, Choices, Format
 from medseg_napari.exporting.subject import ExportSubject
@@ -15,7 +15,12 @@ from medseg_napari.exporting.trail import write_trail
 from medseg_napari.review.audit import audit_path
 
 _NOT_IN_NAMES = re.compile(r"[^\w.+-]+")
-_LONGEST_NAME = 120
+_LONGEST_NAME = 80
+_LONGEST_BYTES = 200
+"""Of the 255 that a file system takes."""
+_NAME = re.compile(r"\w([^/\\:*?\"<>|\x00-\x1f]*[\w)\]+-])?")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+"""Names of devices on Windows."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +64,12 @@ class ExportResult:
     Attributes:
         paths: of the files that were written.
         failures: kind of file -> why it was not written; the others were.
+        left_out: number of the objects that are in no file, since they were rejected.
     """
 
     paths: tuple[Path, ...]
-    failures: tuple[tuple[str, MedsegError], ...] = ()
+    failures: tuple[tuple[str, Exception], ...] = ()
+    left_out: int = 0
 
 
 def export(
@@ -87,7 +94,7 @@ def export(
     check_names(request)
     check_writable(request.folder)
     objects = subject()
-    failures: list[tuple[str, MedsegError]] = []
+    failures: list[tuple[str, Exception]] = []
     steps = len(request.formats) + 1
     for step, one in enumerate(request.formats, start=1):
         if cancelled():
@@ -99,10 +106,10 @@ def export(
             one.write(objects, paths, request.choices)
             if one.is_mask:
                 write_trail(objects, paths[0], one=one, choices=request.choices)
-        except MedsegError as error:
+        except Exception as error:  # noqa: BLE001 - told with its kind of file; the other kinds are written
             failures.append((one.title, error))
     progress(1.0)
-    return ExportResult(taken(request.paths), tuple(failures))
+    return ExportResult(taken(request.paths), tuple(failures), len(objects.rejected))
 
 
 def check_names(request: ExportRequest) -> None:
@@ -114,8 +121,11 @@ def check_names(request: ExportRequest) -> None:
     if not request.formats:
         message = "export: expected at least one kind of file, got none. Tick one."
         raise InputError(message)
-    if not request.name or minted(request.name) != request.name:
-        message = f"export: expected a name of letters, digits, points and dashes, got {request.name!r}. Change it."
+    if not _is_name(request.name):
+        message = (
+            f'export: expected a name of up to {_LONGEST_BYTES} bytes without / \\ : * ? " < > |, that begins and ends '
+            f"with a letter or digit, got {request.name!r}. Change it."
+        )
         raise InputError(message)
     there = taken(request.paths)
     if there:
@@ -126,6 +136,11 @@ def check_names(request: ExportRequest) -> None:
 def minted(title: str) -> str:
     """A file name from the title of a layer: spaces and signs become dashes."""
     return _NOT_IN_NAMES.sub("-", title).strip("-.")[:_LONGEST_NAME].rstrip("-.")
+
+
+def _is_name(text: str) -> bool:
+    """Whether files can be called so on every system, with an ending and the marks of unfinished ones."""
+    return len(text.encode()) <= _LONGEST_BYTES and _NAME.fullmatch(text) is not None and not _RESERVED.match(text)
 
 
 def free_name(folder: Path, title: str, keys: Sequence[str]) -> str:

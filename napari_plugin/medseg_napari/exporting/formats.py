@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medseg.errors import InputError
 from medseg.files import write_text_atomically
 from medseg.images import LabelKind, LabelMap
 from medseg.io import write_label_map
@@ -106,6 +107,7 @@ def _write_measurements(subject: ExportSubject, paths: tuple[Path, ...], choices
     from medseg.jobs.measurement_report import write_object_report
 
     del choices  # a report of measurements has each object in a segment of its own
+    _check_objects(subject)
     write_object_report(
         labelled_objects(subject),
         paths[1],
@@ -121,8 +123,19 @@ def _dicom_map(subject: ExportSubject, choices: Choices) -> tuple[LabelMap, dict
     """Classes or objects as segments, and who made each."""
     mask = mask_of(subject, as_objects=choices.as_objects)
     if mask.kind is LabelKind.INSTANCES:
+        _check_objects(subject)
         return labelled_objects(subject), object_origins(subject)
     return mask, class_origins(subject)
+
+
+def _check_objects(subject: ExportSubject) -> None:
+    """Pass when there is an object to write, since a DICOM object holds one or more."""
+    if subject.ids:
+        return
+    gone = len(subject.rejected)
+    cause = f"all {gone} were rejected and are left out" if gone else "the mask is empty"
+    message = f"export: expected at least one object for this kind of file, and {cause}. Write a NIfTI mask instead."
+    raise InputError(message)
 
 
 def _write_table(subject: ExportSubject, paths: tuple[Path, ...], choices: Choices) -> None:

@@ -14,7 +14,6 @@ from matplotlib.image import imread
 from medseg.files import atomic_path
 from medseg.reports.document import DISCLAIMER
 from medseg_napari.exporting.columns import page_table
-from medseg_napari.exporting.pictures import PER_SHEET
 from medseg_napari.exporting.report import overview, sheets_in
 from medseg_napari.exporting.subject import ExportSubject
 from medseg_napari.exporting.summary import NOTICE, cards_of, doubts_of, facts_of, heading
@@ -26,7 +25,6 @@ _LINE = 0.0175
 _LINE_SPACING = 1.5
 _CHARACTERS = 98
 """Of a line of text across the page."""
-_MOST_PICTURED = 2 * PER_SHEET
 _FAINT = "#5c6670"
 
 
@@ -50,7 +48,7 @@ def write_pdf(subject: ExportSubject, path: Path, *, with_title: bool = False) -
         pages.savefig(first)
         for page in _table_pages(subject):
             pages.savefig(page)
-        for file in sheets_in(Path(folder), subject, most=_MOST_PICTURED):
+        for file in sheets_in(Path(folder), subject):
             page = _page("The largest objects")
             _place(page, file, top=_TOP - 0.04)
             pages.savefig(page)
@@ -66,7 +64,7 @@ def _page(title: str) -> Figure:
 
 def _write_summary(figure: Figure, subject: ExportSubject, *, with_title: bool) -> float:
     """Write the summary; where it ends."""
-    lines = [NOTICE, *(f"{doubt[:1].upper()}{doubt[1:]}." for doubt in doubts_of(subject)), ""]
+    lines = [NOTICE, *doubts_of(subject), ""]
     lines += [f"{card.label}: {card.value}{f' ({card.note})' if card.note else ''}" for card in cards_of(subject)]
     lines += ["", *(f"{name}: {value}" for name, value in facts_of(subject, with_title=with_title))]
     wrapped = [part for line in lines for part in (wrap(line, _CHARACTERS) or [""])]

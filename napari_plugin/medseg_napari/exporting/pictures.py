@@ -19,6 +19,8 @@ from medseg_napari.review.objects import TableRow
 
 PER_SHEET = 12
 """Objects on a sheet."""
+MOST_PICTURED = 2 * PER_SHEET
+"""Objects in a report that have a picture of their own: the largest."""
 _COLUMNS = 4
 _DPI = 130
 _GROUND, _INK, _LINE = "#14181d", "#e8ebef", "#ffd84d"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from medseg.errors import InputError
 from medseg.images import LabelKind
 from medseg_napari.exporting.subject import ExportSubject, subject_of
 from medseg_napari.layers import Origin, label_map_of, origin_of
@@ -25,8 +26,12 @@ def prepared(layer: Any, viewer: Any, *, leave_out_rejected: bool = True) -> Cal
 
     Raises:
         MedsegError: the layer has no two or three axes, or is turned, so that its voxels have no known place.
+        InputError: an edit of its objects is under way.
     """
     session = session_of(layer)
+    if session is not None and session.is_held:
+        message = f"{layer.name}: expected objects that rest, and an edit of them is under way. Export when it is done."
+        raise InputError(message)
     source = session.source if session is not None else source_of(layer, image_layers(viewer))
     review = None if session is None else session.review
     title, origin = str(layer.name), origin_of(layer)

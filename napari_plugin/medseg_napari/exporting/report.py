@@ -10,11 +10,10 @@ from medseg.reports.document import Document, cards, facts, notice, picture, tab
 from medseg.reports.overlays import write_overlay
 from medseg_napari.exporting.columns import page_table
 from medseg_napari.exporting.label_maps import class_map
-from medseg_napari.exporting.pictures import PER_SHEET, largest_first, save_sheet, sheet_of
+from medseg_napari.exporting.pictures import MOST_PICTURED, PER_SHEET, largest_first, save_sheet, sheet_of
 from medseg_napari.exporting.subject import ExportSubject
 from medseg_napari.exporting.summary import NOTICE, cards_of, doubts_of, facts_of, heading
 
-_MOST_PICTURED = 2 * PER_SHEET
 _TEXT_COLUMNS = 3
 
 
@@ -32,15 +31,14 @@ def write_report(subject: ExportSubject, path: Path, *, with_title: bool = False
     page = Document(heading(subject, with_title=with_title), kicker="medseg · research use only")
     page.add(notice(NOTICE))
     for doubt in doubts_of(subject):
-        page.add(notice(f"{doubt[:1].upper()}{doubt[1:]}."))
+        page.add(notice(doubt))
     page.add(cards(cards_of(subject)))
     with TemporaryDirectory() as folder:
         page.add_section("Overview", picture(overview(subject, Path(folder)), alt="the objects over a slice"))
         headings, rows = page_table(subject)
         page.add_section("Objects", table(headings, rows, numeric_from=_TEXT_COLUMNS))
         sheets = [
-            picture(file, alt="objects with their outlines and diameters")
-            for file in sheets_in(Path(folder), subject, most=_MOST_PICTURED)
+            picture(file, alt="objects with their outlines and diameters") for file in sheets_in(Path(folder), subject)
         ]
     if sheets:
         page.add_section("Single objects", *sheets, lead=_lead(len(subject.rows)))
@@ -55,9 +53,9 @@ def overview(subject: ExportSubject, folder: Path) -> Path:
     return path
 
 
-def sheets_in(folder: Path, subject: ExportSubject, *, most: int) -> list[Path]:
+def sheets_in(folder: Path, subject: ExportSubject) -> list[Path]:
     """Sheets of the largest objects as files in `folder`."""
-    rows = largest_first(subject, most=most)
+    rows = largest_first(subject, most=MOST_PICTURED)
     paths = []
     for start in range(0, len(rows), PER_SHEET):
         paths.append(folder / f"objects-{start}.png")
@@ -66,6 +64,6 @@ def sheets_in(folder: Path, subject: ExportSubject, *, most: int) -> list[Path]:
 
 
 def _lead(count: int) -> str:
-    if count <= _MOST_PICTURED:
+    if count <= MOST_PICTURED:
         return "The slice of the longest diameter, with the outline and both diameters."
-    return f"The {_MOST_PICTURED} largest of {count}: the slice of the longest diameter, with outline and diameters."
+    return f"The {MOST_PICTURED} largest of {count}: the slice of the longest diameter, with outline and diameters."

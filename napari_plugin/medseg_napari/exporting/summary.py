@@ -9,6 +9,7 @@ from importlib.metadata import version
 from medseg.reports.document import DISCLAIMER, Card
 from medseg_napari.exporting.columns import length_unit, shown
 from medseg_napari.exporting.subject import ExportSubject
+from medseg_napari.review.records import ObjectState
 
 NOTICE = f"{DISCLAIMER} A person must check every object before anything is concluded from it."
 _WITHOUT_IDENTITY = "no name, number, birth date or file of the patient is in this report"
@@ -41,6 +42,7 @@ def facts_of(subject: ExportSubject, *, with_title: bool) -> list[tuple[str, str
     pairs = [
         ("Model", made_by.model_name if made_by else "not stated"),
         ("Weights (SHA-256)", made_by.sha256 if made_by else "–"),
+        ("Rejected objects", rejected_in_words(subject)),
         ("Edited or judged by", ", ".join(subject.editors) or "nobody"),
         ("Voxels", " × ".join(map(str, image.spatial_shape))),
         ("Voxel size", f"{sizes} {unit}" if image.metadata.spacing_is_known else "not known"),
@@ -50,11 +52,25 @@ def facts_of(subject: ExportSubject, *, with_title: bool) -> list[tuple[str, str
     return pairs if with_title else [*pairs, ("Identity", _WITHOUT_IDENTITY)]
 
 
+def left_out(count: int) -> str:
+    """What became of rejected objects, in a sentence; empty where there are none."""
+    return f"{count} rejected object{'' if count == 1 else 's'} left out." if count else ""
+
+
+def rejected_in_words(subject: ExportSubject) -> str:
+    """What becomes of rejected objects: every kind of file does the same with them."""
+    states = Counter(subject.review.table.record(number).state for number in subject.review.table.ids)
+    count = states[ObjectState.REJECTED]
+    if not count:
+        return "none"
+    return f"{count}, left out" if subject.leaves_out_rejected else f"{count}, counted as all others"
+
+
 def doubts_of(subject: ExportSubject) -> list[str]:
-    """What the model and its answer say should be known about the result."""
+    """What the model and its answer say should be known about the result, in sentences."""
     answer = subject.model_answer
     notes = (*subject.source.note.notes, *(answer.metadata.notes if answer is not None else ()))
-    return list(dict.fromkeys(notes))
+    return [f"{note[:1].upper()}{note[1:]}." for note in dict.fromkeys(notes)]
 
 
 def _total(subject: ExportSubject, class_name: str) -> str:

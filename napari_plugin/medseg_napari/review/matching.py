@@ -141,7 +141,8 @@ class _Matching:
         """Number of its part at each voxel, and part -> value: an object, or a connected region of a class."""
         if self.record.values is MaskValues.OBJECTS:
             return rest, {value: value for value in np.unique(rest).tolist()}
-        parts, values = np.zeros(rest.shape, dtype=np.uint32), {}
+        parts = np.zeros(rest.shape, dtype=np.uint32)
+        values: dict[int, int] = {}
         for value in np.unique(rest).tolist()[1:]:
             components, count = label_components(rest == value)
             parts[components > 0] = components[components > 0] + len(values)

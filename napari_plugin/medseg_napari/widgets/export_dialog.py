@@ -31,6 +31,7 @@ from medseg.errors import MedsegError
 from medseg_napari.exporting.export import ExportRequest, ExportResult, check_names, export, free_name
 from medseg_napari.exporting.formats import FORMATS, Choices
 from medseg_napari.exporting.prepared import prepared
+from medseg_napari.exporting.summary import left_out
 from medseg_napari.jobs.background import Job, Report
 from medseg_napari.layers.back import origin_of
 from medseg_napari.layers.origin import Origin
@@ -81,6 +82,7 @@ class ExportDialog(QDialog):
         self.values.addItems(list(_VALUES))
         self.without_rejected = QCheckBox("leave out rejected objects")
         self.without_rejected.setChecked(True)
+        self.without_rejected.setToolTip("Of every file; the one beside a mask says who rejected which")
         self.with_title = QCheckBox("name the layer in the report")
         self.folder, self.choose = QLineEdit(), QPushButton("Choose ...")
         self.name = QLineEdit()
@@ -255,9 +257,15 @@ class ExportDialog(QDialog):
         names = "\n".join(path.name for path in result.paths)
         self._written = request.folder
         self.show_folder.setVisible(bool(result.paths))
-        self._end(f"Written to {request.folder}:\n{names}" if result.paths else "Nothing was written.")
+        written = f"Written to {request.folder}. {left_out(result.left_out)}".strip()
+        self._end(f"{written}\n{names}" if result.paths else "Nothing was written.")
+        known = [(title, error) for title, error in result.failures if isinstance(error, MedsegError)]
+        if known:
+            told = "\n\n".join(f"{title}: {error}" for title, error in known)
+            self.error = show_error(MedsegError(told), title="Not written", parent=self)
         for title, error in result.failures:
-            self.error = show_error(error, title=f"Not written: {title}", parent=self)
+            if not isinstance(error, MedsegError):
+                self.error = show_error(error, title=f"Not written: {title}", parent=self)
 
     def _fail(self, error: BaseException) -> None:
         self.error = show_error(error, title="The export failed", parent=self)
@@ -266,7 +274,15 @@ class ExportDialog(QDialog):
     def _end(self, text: str) -> None:
         self._job = None
         self._show_running(is_running=False)
-        self._tell(text, can_export=False)
+        self._tell(text, can_export=self._has_free_names())
+
+    def _has_free_names(self) -> bool:
+        """Whether the same can be tried again, as after space was made on a full disk."""
+        try:
+            check_names(self.request())
+        except MedsegError:
+            return False
+        return True
 
     def _show_running(self, *, is_running: bool) -> None:
         self.bar.setVisible(is_running)

@@ -14,8 +14,10 @@ from medseg.errors import MedsegError
 from medseg.files import write_text_atomically
 from medseg_napari.exporting.columns import csv_text
 from medseg_napari.exporting.prepared import prepared
+from medseg_napari.exporting.summary import left_out
 from medseg_napari.jobs.background import Job
 from medseg_napari.reviewing.session import Session
+from medseg_napari.widgets.error_dialog import show_error
 from medseg_napari.widgets.export_dialog import ExportDialog
 
 
@@ -45,26 +47,43 @@ class ExportButton(QToolButton):
         self.dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)  # the window would keep it, and it the layer
         self.dialog.show()
 
-    def save_table(self, path: Path) -> Job:
-        """Write the table with every object measured, those that were rejected as well, beside the window."""
-        subject = prepared(self._session.layer, self._session.viewer, leave_out_rejected=False)
-        return self._begin(path, lambda: write_text_atomically(path, csv_text(subject())))
+    def save_table(self, path: Path) -> Job | None:
+        """Write the table with every object measured but those that were rejected, beside the window."""
+        try:
+            copied = prepared(self._session.layer, self._session.viewer)
+        except MedsegError as error:
+            self._refuse(error)
+            return None
+
+        def write() -> str:
+            subject = copied()
+            write_text_atomically(path, csv_text(subject))
+            return left_out(len(subject.rejected))
+
+        return self._begin(path, write)
 
     def save_trail(self, path: Path) -> Job:
         """Write the audit trail."""
         text = self._session.review.audit.to_json()
-        return self._begin(path, lambda: write_text_atomically(path, text))
 
-    def _begin(self, path: Path, write: Callable[[], None]) -> Job:
+        def write() -> str:
+            write_text_atomically(path, text)
+            return ""
+
+        return self._begin(path, write)
+
+    def _begin(self, path: Path, write: Callable[[], str]) -> Job:
+        """Write, and tell of it with the sentence that writing gives."""
         job = Job(lambda _progress, _cancelled: write(), owner=self)
-        job.done.connect(lambda _none: self._say(f"Saved as {path.name}."))
+        job.done.connect(lambda told: self._say(f"Saved as {path.name}. {told}".strip()))
         job.failed.connect(self._refuse)
         return job.start()
 
     def _refuse(self, error: BaseException) -> None:
-        self._say(str(error) if isinstance(error, MedsegError) else f"Not saved ({type(error).__name__}).")
+        self.error = show_error(error, title="Not saved", parent=self.window())
+        self._say("Not saved.")
 
-    def _ask(self, name: str, save: Callable[[Path], Job]) -> None:
+    def _ask(self, name: str, save: Callable[[Path], object]) -> None:
         path, _ = QFileDialog.getSaveFileName(self, "Save", name)
         if path:
             save(Path(path))

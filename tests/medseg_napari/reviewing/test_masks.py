@@ -8,6 +8,7 @@ from medseg_napari.review.comparison import Comparison
 from medseg_napari.reviewing.comparing import differences_layer
 from medseg_napari.reviewing.masks import is_mask, masks_of
 from medseg_napari.reviewing.session import review_of
+from medseg_napari.reviewing.view import DIAMETERS, OVERLAY, DiameterLines
 from napari.components import ViewerModel
 
 from medseg.geometry import Affine, WorldFrame
@@ -48,3 +49,18 @@ def test_differences_are_no_mask(shown):
     data, settings, _ = differences_layer(mask, reference, comparison)
     assert not is_mask(shown.add_labels(data, **settings))
     assert masks_of(shown) == [mask, reference]
+
+
+def test_diameters_are_drawn_in_the_masks_millimetres_and_are_nothing_to_work_on(shown):
+    mask, _ = masks_of(shown)
+    drawn = DiameterLines(shown)
+    drawn.draw(mask, review_of(mask, shown).table[1].measured)
+    lines = shown.layers[DIAMETERS]
+    # By hand: 3 x 3 voxels of 1 x 1 mm, from corner to corner, on the slope of the scan.
+    ends = [lines.data_to_world(lines.data[0, 0] + part * lines.data[0, 1]) for part in (0, 1)]
+    assert np.linalg.norm(np.subtract(*ends)) == pytest.approx(np.hypot(3, 3))
+    assert not lines.editable
+    assert lines.metadata == {OVERLAY: True}
+    assert lines not in masks_of(shown)
+    shown.layers.remove(mask)
+    assert DIAMETERS not in shown.layers

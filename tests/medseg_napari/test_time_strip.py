@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from medseg_napari.layers import origin_of
 from medseg_napari.reviewing.frames import objects_per_frame
 from medseg_napari.reviewing.session import review_of
 
@@ -57,3 +58,20 @@ def test_the_strip_follows_edits_and_the_list_of_layers(docked, qtbot):
     viewer.layers.remove(layer)
     assert widget.bars.counts.size == 0
     assert "sequence" in widget.headline.text()
+
+
+@pytest.mark.viewer
+def test_a_stack_becomes_a_time_series_once_a_person_says_so(docked):
+    viewer, _, widget = docked
+    stack = viewer.layers["cells"]
+    viewer.layers.selection.active = stack
+    assert not widget.as_frames.isHidden()
+    widget.as_frames.click()
+    series = viewer.layers[-1]
+    assert series.name == "cells · 4 frames"
+    assert origin_of(series).times.numbers == (0, 1, 2, 3)
+    assert series.axis_labels == ("t", "y", "x")
+    assert np.shares_memory(series.data, stack.data)
+    assert not stack.visible
+    viewer.layers.selection.active = series
+    assert widget.as_frames.isHidden()  # it is one already

@@ -7,13 +7,40 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medseg.io.time_series import FrameTimes, as_frames
 from medseg_napari.layers.back import origin_of
+from medseg_napari.layers.placement import LayerData, image_layer
+from medseg_napari.layers.results import RESULT
 from medseg_napari.review.boxes import Box
 
 
 def is_sequence(layer: Any) -> bool:
     """Whether the first axis of a labels layer can be time: three axes, and no volume of a patient."""
     return layer.ndim == 3 and isinstance(layer.data, np.ndarray) and not origin_of(layer).is_patient_volume
+
+
+def is_stack_of_slices(layer: Any) -> bool:
+    """Whether an image layer is a stack whose slices may be frames in time, as of a TIFF that does not name its pages.
+
+    Raises:
+        MedsegError: the layer is turned, or has other axes than an image.
+    """
+    if layer.ndim != 3 or layer.rgb or layer.multiscale or RESULT in layer.metadata:
+        return False
+    origin = origin_of(layer)
+    return origin.image.axes == "CZYX" and origin.times is None
+
+
+def as_time_series(layer: Any) -> list[LayerData]:
+    """Layer data of a stack whose slices are frames in time, one layer a channel; nothing is copied.
+
+    Raises:
+        MedsegError: see `is_stack_of_slices`.
+    """
+    image = origin_of(layer).image
+    times = FrameTimes(tuple(range(image.array.shape[1])))
+    frames = as_frames(image, times, pixel_mm=image.spacing_mm[1:] if image.metadata.spacing_is_known else None)
+    return image_layer(frames, name=f"{layer.name} · {len(times.numbers)} frames")
 
 
 def objects_per_frame(labels: NDArray[np.integer]) -> NDArray[np.int64]:

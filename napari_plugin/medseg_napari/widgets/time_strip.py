@@ -9,12 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QRectF, QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QPainter, QPalette
-from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from medseg.errors import MedsegError
 from medseg_napari.jobs.background import Job
 from medseg_napari.review.steps import ReviewChange
-from medseg_napari.reviewing.frames import count_again, is_sequence, objects_per_frame
+from medseg_napari.reviewing.frames import (
+    as_time_series,
+    count_again,
+    is_sequence,
+    is_stack_of_slices,
+    objects_per_frame,
+)
 from medseg_napari.reviewing.masks import is_mask
 from medseg_napari.reviewing.session import Session, session_of
 from medseg_napari.widgets.docking import end_with_dock
@@ -37,8 +43,10 @@ class TimeStripWidget(QWidget):
         self._layer: Any = None
         self.layers, self.headline, self.bars = QComboBox(), QLabel(_EMPTY), FrameBars()
         self.headline.setWordWrap(True)
+        self.as_frames = QPushButton("The slices are frames in time")
+        self.as_frames.clicked.connect(self._take_as_frames)
         layout = QVBoxLayout(self)
-        for widget in (self.layers, self.headline, self.bars):
+        for widget in (self.layers, self.headline, self.bars, self.as_frames):
             layout.addWidget(widget)
         layout.addStretch(1)
         events = napari_viewer.layers.events
@@ -47,7 +55,24 @@ class TimeStripWidget(QWidget):
         napari_viewer.dims.events.current_step.connect(self._show_frame)
         self.layers.currentIndexChanged.connect(self.count)
         self.bars.clicked.connect(self._go_to)
+        napari_viewer.layers.selection.events.active.connect(self._offer_frames)
         self._list_layers()
+        self._offer_frames()
+
+    def _offer_frames(self, *_: object) -> None:
+        """A stack does not say whether its slices lie in space or in time: a person does."""
+        layer = self._viewer.layers.selection.active
+        self.as_frames.setVisible(_is_stack(layer))
+        if layer is not None:
+            self.as_frames.setToolTip(f"Shows {layer.name} as a time series, so that models take frame by frame")
+
+    def _take_as_frames(self) -> None:
+        layer = self._viewer.layers.selection.active
+        if not _is_stack(layer):
+            return
+        for data, settings, _ in as_time_series(layer):
+            self._viewer.add_image(data, **settings)
+        layer.visible = False
 
     def _list_layers(self, *_: object) -> None:
         chosen = self.layers.currentData()
@@ -205,6 +230,17 @@ class FrameBars(QWidget):
         line = QRectF(_MARGIN, 0, self.width() - 2 * _MARGIN, painter.fontMetrics().height())
         painter.drawText(line, Qt.AlignmentFlag.AlignLeft, f"most: {highest}")
         painter.end()
+
+
+def _is_stack(layer: Any) -> bool:
+    from napari.layers import Image
+
+    if not isinstance(layer, Image):
+        return False
+    try:
+        return is_stack_of_slices(layer)
+    except MedsegError:
+        return False
 
 
 def _is_offered(layer: Any) -> bool:

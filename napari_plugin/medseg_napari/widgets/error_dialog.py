@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 from medseg.errors import MedsegError
@@ -22,6 +23,8 @@ def show_error(error: BaseException, *, title: str, parent: QWidget | None) -> Q
         box.setInformativeText(f"{type(error).__name__}. The details help whoever mends it; they name files.")
         box.setDetailedText("".join(traceback.format_exception(error)))
     box.setStandardButtons(QMessageBox.StandardButton.Close)
+    for button in box.buttons():
+        button.setIcon(QIcon())  # those of the style are dark in a dark theme as well
     box.setModal(False)
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)  # its parent, a window, would keep it
     box.show()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from medseg.errors import Cancelled, InputError
 from medseg.files import check_writable
+from medseg_napari.exporting.elsewhere import WriteOne, writer
 from medseg_napari.exporting.formats import FORMATS, Choices, Format
 from medseg_napari.exporting.subject import ExportSubject
 from medseg_napari.exporting.trail import write_trail
@@ -96,20 +97,25 @@ def export(
     objects = subject()
     failures: list[tuple[str, Exception]] = []
     steps = len(request.formats) + 1
-    for step, one in enumerate(request.formats, start=1):
-        if cancelled():
-            message = "Export cancelled; the files that were finished stay."
-            raise Cancelled(message)
-        progress(step / steps)
-        paths = request.paths_of(one)
-        try:
-            one.write(objects, paths, request.choices)
-            if one.is_mask:
-                write_trail(objects, paths[0], one=one, choices=request.choices)
-        except Exception as error:  # noqa: BLE001 - told with its kind of file; the other kinds are written
-            failures.append((one.title, error))
+    with writer() as write_one:
+        for step, one in enumerate(request.formats, start=1):
+            if cancelled():
+                message = "Export cancelled; the files that were finished stay."
+                raise Cancelled(message)
+            progress(step / steps)
+            try:
+                _write(write_one, one, objects, request)
+            except Exception as error:  # noqa: BLE001 - told with its kind of file; the other kinds are written
+                failures.append((one.title, error))
     progress(1.0)
     return ExportResult(taken(request.paths), tuple(failures), len(objects.rejected))
+
+
+def _write(write_one: WriteOne, one: Format, objects: ExportSubject, request: ExportRequest) -> None:
+    paths = request.paths_of(one)
+    write_one(one, objects, paths, request.choices)
+    if one.is_mask:
+        write_trail(objects, paths[0], one=one, choices=request.choices)
 
 
 def check_names(request: ExportRequest) -> None:

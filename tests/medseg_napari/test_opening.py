@@ -2,13 +2,18 @@
 
 import numpy as np
 import pytest
+import tifffile
 from cases.dicom import SeriesCase
 from medseg_napari.layers import origin_of
 from medseg_napari.opening.reading import opened
 from medseg_napari.opening.survey import survey
-from qtpy.QtCore import Qt, QTimer
+from pydicom import dcmread
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import QApplication
 
 import medseg
+from medseg.errors import InputError
 from medseg.images import LabelKind, LabelMap, LabelTable
 from medseg.io import read_image
 from medseg.io.dicom import write_segmentation
@@ -43,6 +48,33 @@ def test_a_survey_names_every_volume_and_mask_in_words(messy):
     assert "slices are missing" in bad.problem.lower()
     assert bad.overrule == {"missing-slice"}
     assert (mask.kind, mask.title) == (ObjectKind.SEGMENTATION, "Segmentation")
+
+
+def test_a_refused_series_is_told_by_its_number_and_description_without_the_patient(tmp_path):
+    for number, uid, skip in ((3, "1.2.826.0.1.3680043.8.498.1.3", []), (7, "1.2.826.0.1.3680043.8.498.1.7", [2])):
+        folder = tmp_path / str(number)
+        SeriesCase(shape=(6, 5, 6), series_uid=uid).write(folder, skip=skip)
+        for file in folder.iterdir():
+            header = dcmread(file)
+            header.SeriesNumber, header.PatientName = number, "Kanarie^Tweety"
+            header.SeriesDescription = "Thorax of KANARIE, lung"
+            header.save_as(file)
+    good, bad = survey([tmp_path])
+    assert (good.title, good.description) == ("CT · series 3 · 6 slices", "Thorax of , lung")
+    assert (bad.title, bad.description) == ("CT · series 7 · 5 slices", "Thorax of , lung")
+    assert "slices are missing" in bad.problem.lower()
+    assert "option" not in bad.problem
+
+
+def test_an_archive_and_volumes_over_time_say_what_to_do(tmp_path):
+    (tmp_path / "scan.zip").write_bytes(b"PK")
+    with pytest.raises(InputError, match="Unpack it"):
+        survey([tmp_path / "scan.zip"])
+    array = np.zeros((3, 4, 20, 30), np.uint8)
+    tifffile.imwrite(tmp_path / "tz.ome.tif", array, ome=True, photometric="minisblack", metadata={"axes": "TZYX"})
+    (entry,) = survey([tmp_path / "tz.ome.tif"])
+    assert "volumes over time" in entry.problem
+    assert "--axes" not in entry.problem
 
 
 def test_no_name_of_a_patient_stands_in_a_title(tmp_path):
@@ -127,6 +159,50 @@ def test_a_file_that_cannot_be_opened_says_why_and_leaves_the_window_alive(openi
     with qtbot.waitSignal(request.ended):
         request.chooser.reject()
     assert len(viewer.layers) == 0
+
+
+@pytest.mark.viewer
+def test_cancel_in_the_middle_ends_the_reading_and_adds_nothing(opening, viewer, qtbot, tmp_path):
+    request = opening(_series(tmp_path / "ct"), _series(tmp_path / "ct"))  # twice the same is one
+    with qtbot.waitSignal(request.ended, timeout=60_000):
+        request.cancel()
+    assert len(viewer.layers) == 0
+    again = opening(tmp_path / "ct")
+    with qtbot.waitSignal(again.ended, timeout=60_000):
+        pass
+    assert len(viewer.layers) == 1
+
+
+def _drop(widget, path):
+    """As a file manager does it: Qt gives the drop to the widget that let the drag in."""
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path))])
+    rest = (Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    QApplication.sendEvent(widget, QDragEnterEvent(QPoint(5, 5), *rest))
+    QApplication.sendEvent(widget, QDropEvent(QPointF(5, 5), *rest))
+
+
+@pytest.mark.viewer
+def test_while_the_dock_is_open_a_folder_dropped_on_the_image_opens_without_a_question(
+    viewer, qtbot, tmp_path, monkeypatch
+):
+    from medseg_napari.widgets.segment import SegmentWidget
+    from napari.settings import get_settings
+
+    dock = SegmentWidget(viewer)
+    viewer.window.add_dock_widget(dock, area="right")
+    qtbot.waitUntil(lambda: dock.drops.canvas is not None, timeout=20_000)
+    canvas = dock.drops.canvas
+    asked = []
+    canvas._qt_open = lambda *args, **_: asked.append(args)
+    _drop(canvas, _series(tmp_path / "ct"))
+    qtbot.waitUntil(lambda: len(viewer.layers) == 1, timeout=60_000)
+    assert not asked
+    monkeypatch.setitem(get_settings().plugins.extension2reader, "*.nii", "another")  # in memory only
+    (tmp_path / "scan.nii").write_bytes(b"x")
+    _drop(canvas, tmp_path / "scan.nii")  # the user chose another plugin for these
+    _drop(canvas, tmp_path / "notes.txt")
+    assert len(asked) == 2
 
 
 @pytest.mark.viewer

@@ -1,15 +1,17 @@
 """The Segment dock: the fitting model is chosen, a run ends on its image or nowhere, and equals the command line."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from medseg_napari._sample_data import cells, ct_with_lesions
-from medseg_napari.layers import Origin, origin_of
-from medseg_napari.segmenting.fit import fit_of
-from medseg_napari.segmenting.models import model_choices
+from medseg_napari.layers import Origin, image_layer, origin_of
+from medseg_napari.segmenting.fit import Fit, best_fitting, distance_of_values, fit_of, fits_of
+from medseg_napari.segmenting.models import ModelChoice, model_choices
 from medseg_napari.segmenting.run import RunRequest, region_of, run
 
 from medseg.geometry import Affine, WorldFrame
-from medseg.images import Image
+from medseg.images import Image, ImageMetadata
 from medseg.images.spatial import crop
 from medseg.inference import installed_models, load_model
 
@@ -27,10 +29,53 @@ def whole(ct):  # a run of the shipped model over the generated CT
     return run(RunRequest(installed_models()[CT_MODEL], origin, device="cpu"), lambda _: None, lambda: False)
 
 
-def test_the_installed_models_are_offered_with_what_they_are_for():
-    choices = {choice.title.split(" ")[0]: choice for choice in model_choices()}
-    assert choices[CT_MODEL].suits("CT")
-    assert not choices["em-membranes"].suits("CT")
+PICTURE, STACK, SCAN = "CYX", "CZYX", "CXYZ"
+DOUBT = Fit(True, ("of another size",))
+NO = Fit(False, ("takes volumes",))
+
+
+@pytest.mark.parametrize(
+    ("axes", "modality", "cells_fit", "ct_fit", "expected"),
+    [
+        (SCAN, "CT", Fit(True), Fit(True), "ct"),
+        (SCAN, "CT", Fit(True), DOUBT, "ct"),  # of the modality; the doubt is told
+        (SCAN, "MR", Fit(True), DOUBT, None),
+        (SCAN, None, Fit(True), Fit(True), "ct"),
+        (SCAN, None, Fit(True), DOUBT, None),  # that a model of pictures can go through it means nothing
+        (PICTURE, None, Fit(True), NO, "cells"),
+        (STACK, None, Fit(True), DOUBT, "cells"),
+        (PICTURE, None, DOUBT, NO, None),
+    ],
+)
+def test_the_best_fitting_model_is_proposed_and_none_where_none_fits(axes, modality, cells_fit, ct_fit, expected):
+    choices = [ModelChoice("cells", Path(), "", None, 2), ModelChoice("ct", Path(), "", "CT", 3)]
+    ndim = len(axes) - 1
+    affine = Affine(np.eye(ndim + 1), frame=WorldFrame.RAS)
+    image = Image(np.zeros((1,) * len(axes), np.uint8), affine, axes, ImageMetadata(modality=modality))
+    best = best_fitting(choices, [cells_fit, ct_fit], image)
+    assert (None if best is None else choices[best].title) == expected
+
+
+def test_values_tell_models_of_one_kind_apart():
+    trained = {"5": 0.0, "50": 100.0, "95": 200.0}
+    assert distance_of_values(np.full((1, 4, 4), 100.0), trained) == pytest.approx((100 + 0 + 100) / 3 / 200)
+    assert distance_of_values(np.zeros((1, 2, 2)), {}) == 0.0
+    choices = [ModelChoice(name, Path(), "", None, 2) for name in ("far", "near", "farthest")]
+    picture = cells()[0][1]["metadata"]["medseg"].image
+    fits = [Fit(True, distance=0.3), Fit(True, distance=0.1), Fit(True, distance=3.0)]
+    assert best_fitting(choices, fits, picture) == 1
+    assert best_fitting(choices[2:], fits[2:], picture) is None
+
+
+def test_no_installed_model_is_proposed_for_generated_cells():
+    choices = [choice for choice in model_choices() if choice.title in {CT_MODEL, "em-membranes"}]
+    picture = cells()[0][1]["metadata"]["medseg"].image
+    fits = fits_of([choice.folder for choice in choices], picture)
+    assert best_fitting(choices, fits, picture) is None
+
+
+def test_without_models_none_is_proposed(ct):
+    assert best_fitting([], [], ct[1]["metadata"]["medseg"].image) is None
 
 
 def test_a_folder_without_a_model_is_not_offered(tmp_path):
@@ -149,3 +194,20 @@ def test_the_result_of_a_closed_image_is_not_shown(dock, qtbot, ct):
     qtbot.waitUntil(lambda: not widget.is_running, timeout=120_000)
     assert len(viewer.layers) == 0
     assert "closed or changed" in widget.status.text()
+
+
+@pytest.mark.viewer
+def test_for_a_picture_that_no_model_knows_none_is_chosen_and_the_dock_says_what_to_do(dock, qtbot, ct):
+    viewer, widget = dock
+    picture = cells()[0][1]["metadata"]["medseg"].image
+    _add(viewer, image_layer(picture.replace(array=picture.array * np.uint16(20)), name="odd"))
+    qtbot.waitUntil(lambda: "No model" in widget.fit.text(), timeout=30_000)
+    assert (widget.model.currentIndex(), widget.run_button.isEnabled()) == (-1, False)
+    assert "Choose one above" in widget.fit.text()
+    widget.model.setCurrentIndex(widget.model.findText(CT_MODEL))
+    widget.model.activated.emit(widget.model.currentIndex())
+    assert "✗" in widget.fit.text()
+    assert "takes volumes" in widget.fit.text()
+    _add(viewer, [ct])  # the choice for the picture cannot be meant for the scan as well
+    qtbot.waitUntil(widget.run_button.isEnabled, timeout=30_000)
+    assert widget.model.currentText() == CT_MODEL

@@ -1,12 +1,23 @@
-"""Whether an image is what a model was made for, before it runs."""
+"""Whether an image is what the models were made for, before one runs, and which of them suits it best."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from medseg.errors import MedsegError
 from medseg.images import Image
+from medseg_napari.segmenting.models import ModelChoice
+
+_MOST_VALUES = 1_000_000
+"""Values that are looked at."""
+_LARGEST_DISTANCE = 0.5
+"""Distance of values up to which an image counts as one of the kind that a model was trained on: nothing else tells
+an electron micrograph from a picture of cells, where neither states more than its pixels."""
 
 
 @dataclass(frozen=True)
@@ -15,11 +26,13 @@ class Fit:
 
     Attributes:
         can_run: whether a run would be refused.
-        sentences: doubts, or the refusal; empty where the image is like those the model was trained on.
+        sentences: doubts, or the refusal; empty where nothing that is known speaks against a run.
+        distance: how far the image's values lie from those of the training images, as a share of their range.
     """
 
     can_run: bool
     sentences: tuple[str, ...] = ()
+    distance: float = 0.0
 
 
 def fit_of(folder: Path, image: Image) -> Fit:
@@ -27,6 +40,52 @@ def fit_of(folder: Path, image: Image) -> Fit:
     from medseg.inference import check_image, read_manifest
 
     try:
-        return Fit(can_run=True, sentences=check_image(image, read_manifest(folder)))
+        manifest = read_manifest(folder)
+        sentences = check_image(image, manifest)
     except MedsegError as error:
         return Fit(can_run=False, sentences=(str(error),))
+    trained = manifest.input.intensity
+    distance = 0.0 if trained is None else distance_of_values(image.array, trained.percentiles)
+    return Fit(can_run=True, sentences=sentences, distance=distance)
+
+
+def distance_of_values(values: NDArray, trained: Mapping[str, float]) -> float:
+    """Mean distance of the percentiles of an image from those of other images, as a share of their range.
+
+    Args:
+        values: of the image.
+        trained: percentage as text -> value, of the other images.
+    """
+    span = max(trained.values(), default=0.0) - min(trained.values(), default=0.0)
+    if span <= 0:
+        return 0.0
+    flat = values.reshape(-1)
+    found = np.percentile(flat[:: max(1, flat.size // _MOST_VALUES)], [float(share) for share in trained])
+    return float(np.abs(found - np.array(list(trained.values()))).mean() / span)
+
+
+def fits_of(folders: Sequence[Path], image: Image) -> list[Fit]:
+    """How `image` fits each model; see `fit_of`."""
+    return [fit_of(folder, image) for folder in folders]
+
+
+def best_fitting(choices: Sequence[ModelChoice], fits: Sequence[Fit], image: Image) -> int | None:
+    """Index of the model to propose for an image; None where none was trained on images like it.
+
+    One for the very modality that the image states comes first, whatever else is doubtful, then one without a doubt
+    whose training images had such values, the nearest of several.
+    """
+    ranks = [_rank(choice, fit, image) for choice, fit in zip(choices, fits, strict=True)]
+    suiting = [place for place, rank in enumerate(ranks) if rank > 0]
+    return max(suiting, key=lambda place: (ranks[place], -fits[place].distance), default=None)
+
+
+def _rank(choice: ModelChoice, fit: Fit, image: Image) -> int:
+    if not fit.can_run:
+        return 0
+    stated = image.metadata.modality
+    is_for_it = stated is not None and choice.modality == stated
+    # A model of pictures may go through a stack of them; that it can go through a scan as well means nothing.
+    is_of_its_kind = choice.spatial_dims == image.affine.ndim or image.axes != "CXYZ"
+    is_alike = not fit.sentences and fit.distance < _LARGEST_DISTANCE
+    return 2 * is_for_it + (is_of_its_kind and is_alike)

@@ -57,11 +57,13 @@ def found_in(
     if times is None:
         return predict(image, progress)
     count = len(times.numbers)
-    frames = [
-        predict(frame_of(image, index), lambda part, index=index: progress((index + part) / count))  # type: ignore[misc]
-        for index in range(count)
-    ]
+    frames = [predict(frame_of(image, index), _share(progress, index, count)) for index in range(count)]
     return _joined(frames, image)
+
+
+def _share(progress: Callable[[float], None], index: int, count: int) -> Callable[[float], None]:
+    """The progress of one frame as that of all."""
+    return lambda part: progress((index + part) / count)
 
 
 def _found(prediction: Prediction) -> Found:

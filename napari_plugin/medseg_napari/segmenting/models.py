@@ -25,10 +25,6 @@ class ModelChoice:
     modality: str | None
     spatial_dims: int
 
-    def suits(self, modality: str | None) -> bool:
-        """Whether images of `modality` are what it was trained on; unknown modalities suit each other."""
-        return self.modality == modality
-
 
 def model_choices(folders: Iterable[Path] = ()) -> list[ModelChoice]:
     """The installed models, then those of `folders` (packages or run folders); what holds no model is left out.

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
     QComboBox,
-    QDialog,
     QFormLayout,
     QGroupBox,
     QHBoxLayout,
@@ -20,13 +19,14 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QPushButton,
     QRadioButton,
-    QTextBrowser,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from medseg.errors import MedsegError
 from medseg.images import Image
+from medseg.io.time_series import frame_of
 from medseg_napari.jobs.background import IsCancelled, Job, Progress, Report
 from medseg_napari.jobs.ending import keep_processes_for
 from medseg_napari.jobs.worker_process import MODELS
@@ -35,7 +35,7 @@ from medseg_napari.layers.patient_view import watch
 from medseg_napari.layers.placement import LayerData
 from medseg_napari.layers.results import RESULT, ResultNote, objects_layer, probability_layers
 from medseg_napari.layers.straight import STRAIGHT_OF
-from medseg_napari.segmenting.fit import Fit
+from medseg_napari.segmenting.fit import Fit, best_fitting
 from medseg_napari.segmenting.models import ModelChoice
 from medseg_napari.segmenting.run import Box, RunRequest, RunResult
 from medseg_napari.segmenting.shelf import shelf_of
@@ -43,10 +43,17 @@ from medseg_napari.settings import DEVICES, device_word
 from medseg_napari.widgets.docking import end_with_dock
 from medseg_napari.widgets.dropping import DropTarget
 from medseg_napari.widgets.error_dialog import show_error
+from medseg_napari.widgets.model_card import ModelCard
+from medseg_napari.widgets.model_list import fill_models
 
 _NOTICE = "Research use only; not a medical device."
 _ROOM = "medseg_napari.segmenting"
 _EMPTY = "Open an image to begin, or drop a folder here."
+_FOREIGN = "This layer is of a kind that medseg cannot take over. Open its file with medseg instead."
+_NONE_FITS = (
+    "No model here was trained on images like this one. Choose one above to see what differs, add your own with +, "
+    "or correct a mask drawn by hand and train on it in the Learn dock."
+)
 
 
 class SegmentWidget(QWidget):
@@ -60,7 +67,8 @@ class SegmentWidget(QWidget):
         self._choices: list[ModelChoice] = []
         self._queue: list[Any] = []
         self._job: Job | None = None
-        self._checking: Job | None = None
+        self._looking: Job | None = None
+        self._fits: list[Fit] = []
         self._was_chosen = False
         self._shelf = shelf_of(napari_viewer)
         self._build()
@@ -81,6 +89,7 @@ class SegmentWidget(QWidget):
         models.addWidget(self.model, stretch=1)
         models.addWidget(self.card)
         models.addWidget(self.add_model)
+        self.model.setPlaceholderText("choose a model")
         self.fit = QLabel(_EMPTY)
         self.fit.setWordWrap(True)
         self.whole, self.in_view = QRadioButton("whole image"), QRadioButton("what I see")
@@ -129,9 +138,9 @@ class SegmentWidget(QWidget):
         events = self._viewer.layers.events
         events.inserted.connect(self._list_images)
         events.removed.connect(self._list_images)
-        self.image.currentIndexChanged.connect(self._prefer_fitting)
+        self.image.currentIndexChanged.connect(self._look)
         self.model.activated.connect(self._remember_choice)
-        self.model.currentIndexChanged.connect(self._check)
+        self.model.currentIndexChanged.connect(self._show_fit)
         self.run_button.clicked.connect(self.start)
         self.all_images.clicked.connect(self.start_all)
         self.cancel_button.clicked.connect(self.cancel)
@@ -152,15 +161,9 @@ class SegmentWidget(QWidget):
         job.start()
 
     def _list_models(self, choices: list[ModelChoice]) -> None:
-        chosen = self.model.currentText()
         self._choices = choices
-        with QSignalBlocker(self.model):
-            self.model.clear()
-            for choice in choices:
-                self.model.addItem(choice.title)
-                self.model.setItemData(self.model.count() - 1, choice.description, Qt.ItemDataRole.ToolTipRole)
-            self.model.setCurrentIndex(max(0, self.model.findText(chosen)))
-        self._prefer_fitting()
+        self._was_chosen &= fill_models(self.model, choices)
+        self._look()
 
     def _list_images(self, *_: object) -> None:
         chosen = self.image.currentData()
@@ -172,47 +175,66 @@ class SegmentWidget(QWidget):
             places = [index for index in range(self.image.count()) if self.image.itemData(index) is chosen]
             self.image.setCurrentIndex(places[0] if places else self.image.count() - 1)
         self.all_images.setVisible(self.image.count() > 1)
-        self._prefer_fitting()
+        self._look()
 
     def _remember_choice(self, *_: object) -> None:
         self._was_chosen = True
 
-    def _prefer_fitting(self, *_: object) -> None:
-        """Choose the model whose training images were like this one, unless the user chose one."""
+    def _look(self, *_: object) -> None:
+        """See how the image fits each model, beside the window."""
         layer = self.image.currentData()
-        if layer is not None and not self._was_chosen:
-            modality = _modality(layer)
-            suiting = [index for index, choice in enumerate(self._choices) if choice.suits(modality)]
-            if suiting:
-                self.model.setCurrentIndex(suiting[0])
-        self._check()
-
-    def _check(self, *_: object) -> None:
-        layer, choice = self.image.currentData(), self._choice()
-        if self._checking is not None:
-            self._checking.abandon()
+        if self._looking is not None:
+            self._looking.abandon()
+            self._looking = None
+        self._fits = []
         self.run_button.setEnabled(False)
-        if layer is None or choice is None:
+        if layer is None or not self._choices:
             self.fit.setText(_EMPTY if layer is None else "Looking for models ...")
             return
         try:
-            image = origin_of(layer).image
-        except Exception as error:  # noqa: BLE001 - a layer of another plugin: it is told, and the window lives on
+            origin = origin_of(layer)
+        except MedsegError as error:
             self.fit.setText(str(error))
             return
-        self._checking = Job(partial(_fit_in_process, choice.folder, image), owner=self)
-        self._checking.done.connect(self._show_fit)
-        self._checking.failed.connect(self._fail)
-        self._checking.start()
+        except Exception:  # noqa: BLE001 - a layer of another plugin can be anything, and the window lives on
+            self.fit.setText(_FOREIGN)
+            return
+        image = origin.image if origin.times is None else frame_of(origin.image, 0)
+        self.fit.setText("Looking which model fits ...")
+        folders = [choice.folder for choice in self._choices]
+        self._looking = Job(partial(_fits_in_process, folders, image), owner=self)
+        self._looking.done.connect(partial(self._propose, image))
+        self._looking.failed.connect(self._fail)
+        self._looking.start()
 
-    def _show_fit(self, fit: Fit) -> None:
-        if not fit.can_run:
+    def _propose(self, image: Image, fits: list[Fit]) -> None:
+        """Choose the model whose training images were most like this one, unless the user chose one that can run."""
+        self._fits = fits
+        self._was_chosen &= self._fit() is not None and fits[self.model.currentIndex()].can_run
+        if not self._was_chosen:
+            best = best_fitting(self._choices, fits, image)
+            with QSignalBlocker(self.model):
+                self.model.setCurrentIndex(-1 if best is None else best)
+        self._show_fit()
+
+    def _fit(self) -> Fit | None:
+        index = self.model.currentIndex()
+        return self._fits[index] if 0 <= index < len(self._fits) else None
+
+    def _show_fit(self, *_: object) -> None:
+        if not self._fits:
+            return
+        fit = self._fit()
+        if fit is None:
+            self.fit.setText(_NONE_FITS)
+        elif not fit.can_run:
             self.fit.setText("✗ " + " ".join(fit.sentences))
         elif fit.sentences:
             self.fit.setText("⚠ " + ". ".join(fit.sentences) + ". You can run it anyway.")
         else:
             self.fit.setText("✓ fits this image")
-        self.run_button.setEnabled(fit.can_run and not self.is_running)
+        self.run_button.setEnabled(fit is not None and fit.can_run and not self.is_running)
+        self.all_images.setEnabled(self.run_button.isEnabled())
 
     def _choice(self) -> ModelChoice | None:
         index = self.model.currentIndex()
@@ -291,8 +313,9 @@ class SegmentWidget(QWidget):
     def _show_running(self, *, is_running: bool) -> None:
         self.bar.setVisible(is_running)
         self.bar.setValue(0)
-        self.run_button.setEnabled(not is_running and self.image.currentData() is not None)
-        self.all_images.setEnabled(not is_running)
+        fit = self._fit()
+        self.run_button.setEnabled(not is_running and fit is not None and fit.can_run)
+        self.all_images.setEnabled(self.run_button.isEnabled())
         self.cancel_button.setEnabled(is_running)
 
     def _show_card(self) -> None:
@@ -313,29 +336,14 @@ class SegmentWidget(QWidget):
         self._shelf.offer(folder)
 
 
-class ModelCard(QDialog):
-    """What a person must know before using a model."""
-
-    def __init__(self, choice: ModelChoice, *, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle(choice.title)
-        self.text = QTextBrowser()
-        self.text.setSearchPaths([str(choice.folder), str(choice.folder / "docs")])
-        self.text.setMarkdown((choice.folder / "docs" / "README.md").read_text(encoding="utf-8"))
-        layout = QVBoxLayout(self)
-        layout.addWidget(self.text)
-        self.resize(720, 640)
-
-
 def _choices_in_process(folders: tuple[Path, ...], _: Progress, cancelled: IsCancelled) -> list[ModelChoice]:
     choices: list[ModelChoice] = MODELS.call(f"{_ROOM}.models:model_choices", folders, cancelled=cancelled)
     return choices
 
 
-def _fit_in_process(folder: Path, image: Image, _: Progress, cancelled: IsCancelled) -> Fit:
-    fit: Fit = MODELS.call(f"{_ROOM}.fit:fit_of", folder, image, cancelled=cancelled)
-    return fit
+def _fits_in_process(folders: list[Path], image: Image, _: Progress, cancelled: IsCancelled) -> list[Fit]:
+    fits: list[Fit] = MODELS.call(f"{_ROOM}.fit:fits_of", folders, image, cancelled=cancelled)
+    return fits
 
 
 def _run_in_process(request: RunRequest, progress: Progress, cancelled: IsCancelled) -> RunResult:
@@ -357,13 +365,6 @@ def _is_image(layer: Any) -> bool:
     from napari.layers import Image
 
     return isinstance(layer, Image) and not {RESULT, STRAIGHT_OF} & set(layer.metadata)
-
-
-def _modality(layer: Any) -> str | None:
-    try:
-        return origin_of(layer).image.metadata.modality
-    except Exception:  # noqa: BLE001 - a layer of another plugin has none
-        return None
 
 
 def _visible_box(viewer: Any, layer: Any) -> Box:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _NEEDS_SERIES = "needs a DICOM series"
 _NEEDS_PICTURE = "holds single pictures, and this is a volume"
+_NEEDS_TIMES = "needs a time series"
+_HOLDS_NO_TIMES = "cannot hold a time series"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Format:
         is_dicom: whether it needs a DICOM series, and carries the patient's identity as the series has it.
         is_report: whether the layer's name may be in it.
         is_picture: whether it holds single pictures only.
+        is_of_times: whether it is for time series only.
+        holds_times: whether a time series can be written so.
         is_of_objects: whether each object has a value of its own in it, whatever is chosen.
     """
 
@@ -66,9 +70,15 @@ class Format:
     is_report: bool = False
     is_picture: bool = False
     is_of_objects: bool = False
+    is_of_times: bool = False
+    holds_times: bool = False
 
     def obstacle(self, origin: Origin) -> str:
         """Why it cannot be written of objects on this image; empty where it can."""
+        if self.is_of_times and origin.times is None:
+            return _NEEDS_TIMES
+        if origin.times is not None and not self.holds_times:
+            return _HOLDS_NO_TIMES
         if self.is_dicom and not origin.image.metadata.instance_uids:
             return _NEEDS_SERIES
         if self.is_picture and origin.image.affine.ndim != 2:
@@ -78,6 +88,13 @@ class Format:
 
 def _write_mask(subject: ExportSubject, paths: tuple[Path, ...], choices: Choices) -> None:
     write_label_map(mask_of(subject, as_objects=choices.as_objects), paths[0], source=subject.origin.image)
+
+
+def _write_ctc(subject: ExportSubject, paths: tuple[Path, ...], choices: Choices) -> None:
+    from medseg.io.ctc_frames import write_ctc_masks
+
+    del choices  # the challenge's masks hold objects
+    write_ctc_masks(mask_of(subject, as_objects=True), paths[0])
 
 
 def _write_segmentation(subject: ExportSubject, paths: tuple[Path, ...], choices: Choices) -> None:
@@ -170,10 +187,20 @@ FORMATS: tuple[Format, ...] = (
         is_of_objects=True,
     ),
     Format("rtstruct", "DICOM contours (RTSTRUCT)", ("-rtstruct.dcm",), _write_structures, is_mask=True, is_dicom=True),
-    Format("ome_tiff", "OME-TIFF mask (.ome.tif)", (".ome.tif",), _write_mask, is_mask=True),
+    Format("ome_tiff", "OME-TIFF mask (.ome.tif)", (".ome.tif",), _write_mask, is_mask=True, holds_times=True),
+    Format(
+        "ctc",
+        "Cell Tracking Challenge masks (folder)",
+        ("_RES",),
+        _write_ctc,
+        is_mask=True,
+        is_of_objects=True,
+        is_of_times=True,
+        holds_times=True,
+    ),
     Format("ome_zarr", "OME-Zarr mask (.ome.zarr)", (".ome.zarr",), _write_mask, is_mask=True),
     Format("png", "PNG mask (.png)", (".png",), _write_mask, is_mask=True, is_picture=True),
-    Format("csv", "Table of the objects (.csv)", ("-objects.csv",), _write_table),
+    Format("csv", "Table of the objects (.csv)", ("-objects.csv",), _write_table, holds_times=True),
     Format("html", "Report as a page (.html)", ("-report.html",), _write_page, is_report=True),
     Format("pdf", "Report as PDF", ("-report.pdf",), _write_pdf, is_report=True),
 )

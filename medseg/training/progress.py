@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 _SECONDS_BETWEEN_LINES = 30.0
-_SHOWN_SCORES = ("v_rand", "v_info", "mean_dice", "mean_iou")
+_SHOWN_SCORES = ("v_rand", "v_info", "mean_dice", "mean_iou", "object_f1", "panoptic_quality")
 """Scores that fit into a line; log.csv has them all."""
 
 

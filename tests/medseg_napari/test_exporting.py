@@ -12,6 +12,7 @@ from medseg_napari.exporting.export import ExportRequest, check_names, export, f
 from medseg_napari.exporting.formats import FORMATS, Choices
 from medseg_napari.exporting.label_maps import class_map, labelled_objects, object_map
 from medseg_napari.exporting.subject import ExportSubject, subject_of
+from medseg_napari.jobs.worker_process import WorkerProcess
 from medseg_napari.layers import Origin
 from medseg_napari.layers.results import ResultNote
 from medseg_napari.reviewing.source import ReviewSource
@@ -30,7 +31,7 @@ from medseg.io.dicom import read_rtstruct, read_segmentation, write_series
 
 CT_MODEL = "ct-phantom-lesions"
 CANARY, CANARY_ID, CANARY_FOLDER = "Kanarienvogel", "KV-4711", "Kanarienvogel-Tweety"
-ALL_OF_VOLUMES = tuple(one.key for one in FORMATS if not one.is_picture)
+ALL_OF_VOLUMES = tuple(one.key for one in FORMATS if not (one.is_picture or one.is_of_times))
 
 
 def never():
@@ -294,6 +295,23 @@ def test_objects_that_are_all_rejected_or_gone_are_refused_where_a_file_needs_on
     assert read_label_map(tmp_path / "result.nii.gz").array.max() == 0
     said = f"{len(review.table.ids)}, left out" if is_rejected else "none"
     assert said in (tmp_path / "result-report.html").read_text()
+
+
+def test_dicom_objects_are_written_in_a_process_that_ends_with_the_export(reviewed, tmp_path, monkeypatch):
+    asked = []
+    call = WorkerProcess.call
+
+    def watched(worker, function, key, *arguments):
+        asked.append((worker, key))
+        return call(worker, function, key, *arguments)
+
+    monkeypatch.setattr(WorkerProcess, "call", watched)
+    exported(reviewed, tmp_path, "nifti", "seg", "rtstruct")
+    (first, _), (second, _) = asked
+    assert [key for _, key in asked] == ["seg", "rtstruct"]
+    assert first is second
+    assert first._child is None
+    assert (tmp_path / "result-rtstruct.dcm").is_file()
 
 
 def test_what_nobody_foresaw_holds_up_no_other_kind_of_file(reviewed, tmp_path, monkeypatch):

@@ -12,8 +12,8 @@ pytestmark = pytest.mark.viewer
 def test_diameters_keep_nothing_from_being_saved(make_napari_viewer_proxy, tmp_path):
     PluginManager.instance().discover()
     viewer = make_napari_viewer_proxy()
-    viewer.add_image(np.zeros((4, 9, 9), np.float32), name="scan")
-    labels = np.zeros((4, 9, 9), np.uint8)
+    viewer.add_image(np.zeros((7, 9, 9), np.float32), name="scan")
+    labels = np.zeros((7, 9, 9), np.uint8)
     labels[1, 2:5, 2:7] = 1
     mask = viewer.add_labels(labels, name="mask", scale=(2.0, 1.0, 1.0), units=("mm",) * 3)
     DiameterLines(viewer).draw(mask, review_of(mask, viewer).table[1].measured)

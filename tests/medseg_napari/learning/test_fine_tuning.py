@@ -12,7 +12,10 @@ from medseg_napari.learning.run import FineTuning, discard_run, prepare_run, unf
 
 from medseg.datasets.phantoms import cells_phantom
 from medseg.errors import InputError
+from medseg.geometry import Affine, WorldFrame
+from medseg.images import Image, LabelMap
 from medseg.inference import read_manifest
+from medseg.jobs.train import train
 from medseg.training.validation import as_classes
 
 SECONDS = 180
@@ -75,6 +78,25 @@ def test_a_run_is_paused_goes_on_and_ends_with_a_model_beside_its_parent(parent,
     assert manifest.training.parent_sha256 == read_manifest(parent.folder).weights_sha256
     assert manifest.training.case_ids == corrections.training
     assert "3 images, 9 objects" in manifest.description
+
+
+def test_a_2d_model_learns_from_the_slices_of_stacks(parent, tmp_path):
+    found = CorrectionSet(tmp_path / "tiny_cells")
+    affine = Affine.from_spacing((3.0, 1.0, 1.0), frame=WorldFrame.RAS)
+    for number in range(3):
+        drawn = [cells_phantom(np.random.default_rng(2 * number + half), shape=(64, 64)) for half in (0, 1)]
+        values = np.stack([image.array for image, _ in drawn], axis=1)
+        classes = np.stack([as_classes(instances).array for _, instances in drawn])
+        label_map = LabelMap(classes, affine, "ZYX", parent.table)
+        stack = CorrectedImage(Image(values, affine, "CZYX"), label_map, objects=3, slice_axis=0)
+        found.add(stack, group=str(number), date="2026-11-21")
+    run, recipe = tmp_path / "run", tmp_path / "tuned.yaml"
+    write_recipe(fine_tuning_recipe(parent, found, Plan(steps=2, score=parent.score), name="tuned"), recipe)
+    train(recipe, data_dir=found.folder, run_dir=run, device="cpu", quiet=True)
+    case_ids = read_manifest(run / "best").training.case_ids
+    assert case_ids == found.training
+    assert len(case_ids) == 4
+    assert len(found.judging) == 2
 
 
 def test_a_run_that_cannot_begin_says_why_in_one_line(parent, corrections):

@@ -208,6 +208,7 @@ def test_for_a_picture_that_no_model_knows_none_is_chosen_and_the_dock_says_what
     widget.model.activated.emit(widget.model.currentIndex())
     assert "✗" in widget.fit.text()
     assert "takes volumes" in widget.fit.text()
-    _add(viewer, [ct])  # the choice for the picture cannot be meant for the scan as well
+    _add(viewer, [ct])
+    widget.image.setCurrentIndex(1)  # the choice for the picture cannot be meant for the scan as well
     qtbot.waitUntil(widget.run_button.isEnabled, timeout=30_000)
     assert widget.model.currentText() == CT_MODEL

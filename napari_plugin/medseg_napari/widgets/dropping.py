@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,19 @@ class DropTarget(QObject):
     Args:
         widget: the dock.
         viewer: to which the layers are added.
-
-    Attributes:
-        canvas: the part of the window that shows the image; None until the dock is shown in one.
     """
 
     def __init__(self, widget: QWidget, viewer: Any) -> None:
         super().__init__(widget)
         self._widget, self._viewer = widget, viewer
-        self.canvas: QWidget | None = None
+        self._canvas: weakref.ref[QWidget] | None = None  # it must not outlive its window
         widget.setAcceptDrops(True)
         widget.installEventFilter(self)
+
+    @property
+    def canvas(self) -> QWidget | None:
+        """The part of the window that shows the image; None until the dock is shown in one."""
+        return None if self._canvas is None else self._canvas()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 - Qt's name
         """Take what is dropped; leave all else as it is."""
@@ -58,7 +61,7 @@ class DropTarget(QObject):
         window = self._widget.window()
         canvas = None if window is None else window.findChild(QtViewer)
         if canvas is not None and canvas is not self.canvas:
-            self.canvas = canvas
+            self._canvas = weakref.ref(canvas)
             canvas.installEventFilter(self)
 
     def _is_for_us(self, kind: QEvent.Type, paths: list[Path]) -> bool:

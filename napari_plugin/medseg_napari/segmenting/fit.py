@@ -73,7 +73,8 @@ def best_fitting(choices: Sequence[ModelChoice], fits: Sequence[Fit], image: Ima
     """Index of the model to propose for an image; None where none was trained on images like it.
 
     One for the very modality that the image states comes first, whatever else is doubtful, then one without a doubt
-    whose training images had such values, the nearest of several.
+    whose training images had such values, the nearest of several. Where a scan states no modality (NIfTI), one for
+    scans with such values is proposed even if the voxel size is another than in training.
     """
     ranks = [_rank(choice, fit, image) for choice, fit in zip(choices, fits, strict=True)]
     suiting = [place for place, rank in enumerate(ranks) if rank > 0]
@@ -84,8 +85,12 @@ def _rank(choice: ModelChoice, fit: Fit, image: Image) -> int:
     if not fit.can_run:
         return 0
     stated = image.metadata.modality
-    is_for_it = stated is not None and choice.modality == stated
+    is_scan, is_for_scans = image.axes == "CXYZ", choice.modality is not None
+    if stated is not None and is_for_scans:
+        return 4 if choice.modality == stated else 0
     # A model of pictures may go through a stack of them; that it can go through a scan as well means nothing.
-    is_of_its_kind = choice.spatial_dims == image.affine.ndim or image.axes != "CXYZ"
-    is_alike = not fit.sentences and fit.distance < _LARGEST_DISTANCE
-    return 2 * is_for_it + (is_of_its_kind and is_alike)
+    if fit.distance >= _LARGEST_DISTANCE or (is_scan and choice.spatial_dims != image.affine.ndim):
+        return 0
+    if not fit.sentences:
+        return 2
+    return 1 if is_scan and is_for_scans else 0

@@ -41,7 +41,8 @@ NO = Fit(False, ("takes volumes",))
         (SCAN, "CT", Fit(True), DOUBT, "ct"),  # of the modality; the doubt is told
         (SCAN, "MR", Fit(True), DOUBT, None),
         (SCAN, None, Fit(True), Fit(True), "ct"),
-        (SCAN, None, Fit(True), DOUBT, None),  # that a model of pictures can go through it means nothing
+        (SCAN, None, Fit(True), DOUBT, "ct"),  # its values are those of a CT; the doubt is told
+        (SCAN, None, Fit(True), Fit(True, ("other values",), 0.9), None),  # nor is it one for pictures
         (PICTURE, None, Fit(True), NO, "cells"),
         (STACK, None, Fit(True), DOUBT, "cells"),
         (PICTURE, None, DOUBT, NO, None),

@@ -1,6 +1,8 @@
 """The heartbeat of a window: how long its thread stands still, and how much of that is napari's own."""
 
+import gc
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,18 +23,21 @@ class Gap:
     Attributes:
         whole: as the clock has it.
         of_napari: spent in calls that are charged to napari.
-        computed: time of the processor that the window's thread took, without those calls. What `ours` has above it
+        collected: spent outside of those in Python's search for garbage, which goes through all objects of the program
+            and which any thread's last new object may set off.
+        computed: time of the processor that the window's thread took, without those two. What `ours` has above it
             was waited: for Python's lock, or for a processor.
     """
 
     whole: float
     of_napari: float
+    collected: float
     computed: float
 
     @property
     def ours(self) -> float:
-        """Everything but napari's own calls."""
-        return self.whole - self.of_napari
+        """Everything but napari's own calls and the search for garbage."""
+        return self.whole - self.of_napari - self.collected
 
 
 class Heart:
@@ -45,19 +50,31 @@ class Heart:
         self._depth = 0
         self._begin()
         self._give_ours_back()
+        gc.callbacks.append(self._on_collection)
         self.timer.start()
 
     def _begin(self) -> None:
         self.gaps: list[Gap] = []
         self.last, self.last_computed = time.perf_counter(), time.thread_time()
-        self.of_napari = self.computed_by_napari = 0.0
+        self._forget()
+
+    def _forget(self) -> None:
+        self.of_napari = self.computed_by_napari = self.collected = self.collected_here = 0.0
 
     def _beat(self) -> None:
         now, computed = time.perf_counter(), time.thread_time()
-        ours = computed - self.last_computed - self.computed_by_napari
-        self.gaps.append(Gap(now - self.last, self.of_napari, ours))
+        ours = computed - self.last_computed - self.computed_by_napari - self.collected_here
+        self.gaps.append(Gap(now - self.last, self.of_napari, self.collected, ours))
         self.last, self.last_computed = now, computed
-        self.of_napari = self.computed_by_napari = 0.0
+        self._forget()
+
+    def _on_collection(self, phase: str, _info: dict[str, int]) -> None:
+        if phase == "start":
+            self._collection_began = time.perf_counter()
+        elif not self._depth:  # else it is within a call of napari
+            seconds = time.perf_counter() - self._collection_began
+            self.collected += seconds
+            self.collected_here += seconds * (threading.current_thread() is threading.main_thread())
 
     def charge(self, owner: object, name: str) -> None:
         """Count the time in a method of a viewer, a layer or a class as napari's."""
@@ -110,11 +127,16 @@ class Heart:
                 sys.exit(f"{name}: did not end within {LONGEST_WAIT_S} s")
         self._beat()
         longest = max(self.gaps, key=lambda gap: gap.ours)
-        figures = (longest.ours, max(gap.computed for gap in self.gaps), max(gap.of_napari for gap in self.gaps))
+        figures = (
+            longest.ours,
+            max(gap.computed for gap in self.gaps),
+            max(gap.of_napari for gap in self.gaps),
+            max(gap.collected for gap in self.gaps),
+        )
         milliseconds = " ".join(f"{1000 * figure:9.0f}" for figure in figures)
         print(f"{name:<32} {time.perf_counter() - begun:7.2f} {milliseconds}", flush=True)
 
 
 def print_heading() -> None:
     """The columns of what `Heart.phase` prints."""
-    print(f"{'phase':<32} {'s':>7} {'ours, ms':>9} {'computed':>9} {'napari':>9}")
+    print(f"{'phase':<32} {'s':>7} {'ours, ms':>9} {'computed':>9} {'napari':>9} {'garbage':>9}")

@@ -19,8 +19,14 @@ from medseg.errors import Cancelled, MedsegError
 from medseg_napari.jobs.exchange import Answer, Exchange, Step, Stop, Task
 
 
+_BEHIND_THE_WINDOW = 5
+"""By how much less pressing than the window the process is where both want the same processor."""
+
+
 def serve(folder: Path) -> None:
     """Work off tasks from standard input until it ends."""
+    if hasattr(os, "nice"):
+        os.nice(_BEHIND_THE_WINDOW)
     tasks, answers = _private_streams()
     exchange = Exchange(folder, name="child")
     waiting: queue.Queue[Task | None] = queue.Queue()

@@ -145,7 +145,9 @@ class RimInference(Config):
     """How interiors and rims become objects (`medseg.postprocessing.objects_from_boundary`)."""
 
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Least probability of the interior in a seed, and of interior and rim together in an object."""
+    """Least probability of interior and rim together in an object."""
+    seed_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """Least probability of the interior in a seed; a higher one parts objects whose rims are faint between them."""
     min_seed_voxels: PositiveInt = 1
     """Smaller seeds make no object."""
     min_voxels: PositiveInt = 1

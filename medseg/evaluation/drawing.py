@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from medseg.evaluation.case_maps import CaseMaps
 from medseg.evaluation.task import Task
-from medseg.images import LabelMap, LabelTable
+from medseg.images import LabelMap, LabelTable, object_seams
 from medseg.metrics import match, overlap_table
 
 _OBJECTS = (Task.INSTANCES, Task.CTC)
@@ -42,15 +42,5 @@ def _both(case: CaseMaps) -> tuple[LabelMap, LabelMap]:
 def _painted(objects: NDArray[np.integer], alone: NDArray[np.int64]) -> NDArray[np.uint8]:
     """1 on matched objects, 2 on those without a match, 0 elsewhere and on the seams."""
     painted = np.where(np.isin(objects, alone), 2, 1).astype(np.uint8)
-    painted[(objects == 0) | _seams(objects)] = 0
+    painted[(objects == 0) | object_seams(objects)] = 0
     return painted
-
-
-def _seams(objects: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Voxels whose next neighbour along an axis belongs to another object."""
-    seams = np.zeros(objects.shape, dtype=np.bool_)
-    for axis in range(objects.ndim):
-        ahead = (slice(None),) * axis
-        here, there = objects[(*ahead, slice(None, -1))], objects[(*ahead, slice(1, None))]
-        seams[(*ahead, slice(None, -1))] |= (here != there) & (here > 0) & (there > 0)
-    return seams

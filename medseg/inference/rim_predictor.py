@@ -50,6 +50,7 @@ class RimPredictor(Predictor):
             interior_probability=probabilities[INTERIOR],
             boundary_probability=probabilities[RIM],
             threshold=settings.threshold,
+            seed_threshold=settings.seed_threshold,
             min_seed_voxels=settings.min_seed_voxels,
         )
         kept, _ = renumber_objects(remove_small_objects(numbers, min_voxels=settings.min_voxels))

@@ -18,11 +18,12 @@ def objects_from_boundary(
     interior_probability: NDArray[np.floating],
     boundary_probability: NDArray[np.floating],
     threshold: float = 0.5,
+    seed_threshold: float = 0.5,
     min_seed_voxels: int = 1,
 ) -> NDArray[np.uint32]:
     """Object numbers from an interior and a boundary class; 0 is background.
 
-    Seeds are the face-connected regions in which the interior is at least `threshold` and more probable than the
+    Seeds are the face-connected regions in which the interior is at least `seed_threshold` and more probable than the
     boundary. They grow over the boundary's voxels along rising boundary probability, so that touching objects meet on
     its crest and the boundary belongs to the objects (Caicedo 2019, doi 10.1002/cyto.a.23863). A region of boundary
     without a seed is no object.
@@ -30,7 +31,9 @@ def objects_from_boundary(
     Args:
         interior_probability: (*spatial), 0..1.
         boundary_probability: (*spatial), 0..1.
-        threshold: least interior probability of a seed, and least sum of both in the foreground.
+        threshold: least sum of both in the foreground.
+        seed_threshold: least interior probability of a seed; a higher one parts objects whose rims are faint between
+            them.
         min_seed_voxels: size of the smallest seed.
 
     Raises:
@@ -43,7 +46,7 @@ def objects_from_boundary(
         )
         raise GeometryError(message)
     foreground = interior_probability + boundary_probability >= threshold
-    is_seed = foreground & (interior_probability >= threshold) & (interior_probability > boundary_probability)
+    is_seed = foreground & (interior_probability >= seed_threshold) & (interior_probability > boundary_probability)
     if min_seed_voxels > 1:
         is_seed = remove_small_components(is_seed, min_voxels=min_seed_voxels, connectivity=Connectivity.FACES)
     seeds, _ = label_components(is_seed, connectivity=Connectivity.FACES)

@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from medseg.images import LabelTable
+from medseg.images import LabelKind, LabelMap, LabelTable, object_seams
 
 _SOFT_TISSUE_HU = (-160.0, 240.0)
 """Window in which CT is shown; lesions of soft organs are told apart in it."""
@@ -111,6 +111,15 @@ def label_layers(plane: NDArray[Any], labels: LabelTable) -> tuple[Layer, ...]:
         strangers = strangers & ~layer.mask
     rest = [Layer(strangers, "#ffffff", "not in the class table")] if strangers.any() else []
     return (*layers[:_MOST_NAMED], *unnamed, *rest)
+
+
+def painted(label_map: LabelMap) -> LabelMap:
+    """The map with the classes that are painted: objects in the colour of theirs, with free seams where they touch."""
+    if label_map.kind is not LabelKind.INSTANCES or not label_map.labels.foreground:
+        return label_map
+    numbers, label = label_map.array, label_map.labels.foreground[0]
+    classes = np.where((numbers > 0) & ~object_seams(numbers), label.value, 0).astype(np.uint16)
+    return label_map.replace(array=classes, kind=LabelKind.SEMANTIC)
 
 
 def error_layers(reference: NDArray[Any], prediction: NDArray[Any]) -> tuple[Layer, ...]:

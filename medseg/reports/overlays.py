@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from medseg.errors import GeometryError, InputError
 from medseg.files import atomic_path
 from medseg.images import Image, LabelMap
-from medseg.reports.layers import Box, Layer, content, error_layers, grey_levels, label_layers, zoom_box
+from medseg.reports.layers import Box, Layer, content, error_layers, grey_levels, label_layers, painted, zoom_box
 from medseg.reports.plane import DisplayPlane, choose_plane
 
 _BACKGROUND = "#14181d"
@@ -78,7 +78,8 @@ def write_overlay(
     Of a volume it shows the slice with most wrong voxels, patients' volumes in radiological convention with letters
     at the edges; the line below the title says which slice it is. Small findings are also shown enlarged. Without an
     image the masks lie on black; likewise where the file says that text is burned into its pixels (DICOM PS3.3
-    C.7.6.1.1.1, Burned In Annotation), since pictures are passed on more freely than images.
+    C.7.6.1.1.1, Burned In Annotation), since pictures are passed on more freely than images. Objects have the colour of
+    their class and a free seam where they touch.
 
     Args:
         path: the PNG.
@@ -96,6 +97,7 @@ def write_overlay(
     if shown is None:
         message = f"overlay {title or path}: expected an image or a label map to draw, got neither."
         raise InputError(message)
+    reference, prediction = (None if one is None else painted(one) for one in (reference, prediction))
     _check_sizes(shown.spatial_shape, reference=reference, prediction=prediction, title=title)
     plane = choose_plane(
         shown.grid,

@@ -114,6 +114,15 @@ def test_specks_of_interior_seed_nothing_when_too_small():
     assert objects_from_boundary(**both, min_seed_voxels=2).tolist() == [[1, 1, 1, 1]]
 
 
+def test_a_higher_seed_threshold_parts_objects_whose_rims_are_faint():
+    interior = np.array([[0.9, 0.9, 0.6, 0.9, 0.9]])
+    both = {"interior_probability": interior, "boundary_probability": 1 - interior}
+    assert objects_from_boundary(**both).max() == 1
+    parted = objects_from_boundary(**both, seed_threshold=0.8)
+    assert parted.max() == 2
+    assert (parted > 0).all()
+
+
 def test_each_centre_makes_an_object_and_what_has_none_is_one():
     mask = two_discs()
     mask[0, 0] = True

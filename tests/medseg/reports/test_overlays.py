@@ -7,10 +7,10 @@ from PIL import Image as PillowImage
 
 from medseg.errors import GeometryError, InputError, StorageError
 from medseg.geometry import Affine, Grid, WorldFrame
-from medseg.images import Image, ImageMetadata, LabelMap, LabelTable
+from medseg.images import Image, ImageMetadata, LabelKind, LabelMap, LabelTable
 from medseg.io import read_image
 from medseg.reports import write_overlay
-from medseg.reports.layers import content, error_layers, grey_levels, label_layers, zoom_box
+from medseg.reports.layers import content, error_layers, grey_levels, label_layers, painted, zoom_box
 from medseg.reports.plane import choose_plane
 
 LESIONS = LabelTable.from_names(("background", "lesion"))
@@ -242,3 +242,15 @@ def test_an_image_with_burned_in_text_is_not_drawn(tmp_path):
     without = [pictured(tmp_path / f"plain{seed}", burned_in="NO", seed=seed) for seed in (1, 2)]
     assert with_text[0] == with_text[1]
     assert without[0] != without[1]
+
+
+def test_objects_are_painted_as_their_class_with_a_seam_between_those_that_touch():
+    numbers = np.zeros((6, 8), np.uint16)
+    numbers[1:5, 1:4], numbers[1:5, 4:7] = 17, 300
+    table = LabelTable.from_names(["background", "nucleus"])
+    affine = Affine.from_spacing([1.0, 1.0], frame=WorldFrame.RAS)
+    classes = painted(LabelMap(numbers, affine, "YX", table, LabelKind.INSTANCES))
+    assert classes.kind is LabelKind.SEMANTIC
+    assert ["".join(".n"[value] for value in row) for row in classes.array[1:3]] == [".nn.nnn.", ".nn.nnn."]
+    (layer,) = label_layers(classes.array, table)
+    assert layer.name == "nucleus"

@@ -18,7 +18,7 @@ from medseg.inference.manifest import (
 from medseg.inference.notice import RESEARCH_NOTICE
 from medseg.inference.object_files import check_object_file, write_objects
 from medseg.inference.object_predictor import ObjectPredictor, load_model
-from medseg.inference.objects import NumberedObjects, ObjectRow, measure_objects, number_objects
+from medseg.inference.objects import ObjectRow, measure_objects
 from medseg.inference.objects_csv import objects_csv
 from medseg.inference.onnx_export import OnnxExport, export_onnx
 from medseg.inference.package import load_network, read_manifest, write_package
@@ -33,7 +33,6 @@ __all__ = [
     "InputContract",
     "IntensityFingerprint",
     "LabelEntry",
-    "NumberedObjects",
     "ObjectPredictor",
     "ObjectRow",
     "OnnxExport",
@@ -58,7 +57,6 @@ __all__ = [
     "load_network",
     "measure_objects",
     "model_card",
-    "number_objects",
     "objects_csv",
     "read_manifest",
     "sliding_window_logits",

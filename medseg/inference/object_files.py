@@ -7,8 +7,7 @@ from pathlib import Path
 
 from medseg.errors import InputError, LabelError
 from medseg.files import write_text_atomically
-from medseg.images import LabelKind
-from medseg.inference.objects import number_objects
+from medseg.images import LabelKind, number_objects
 from medseg.inference.objects_csv import objects_csv
 from medseg.inference.predictor import Prediction
 from medseg.io.coco import CocoImage, write_coco

@@ -15,7 +15,8 @@ from medseg_napari.reviewing.source import ReviewSource
 from medseg_napari.segmenting.run import RunRequest, region_of, run
 
 from medseg.datasets.phantoms import membranes_phantom
-from medseg.inference import installed_models, load_model, number_objects
+from medseg.images import number_objects
+from medseg.inference import installed_models, load_model
 from medseg.io import read_image
 from medseg.io.time_series import frame_times
 

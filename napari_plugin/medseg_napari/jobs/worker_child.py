@@ -18,7 +18,6 @@ from typing import BinaryIO
 from medseg.errors import Cancelled, MedsegError
 from medseg_napari.jobs.exchange import Answer, Exchange, Step, Stop, Task
 
-
 _BEHIND_THE_WINDOW = 5
 """By how much less pressing than the window the process is where both want the same processor."""
 

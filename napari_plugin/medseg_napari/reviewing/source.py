@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medseg.errors import InputError
-from medseg.images import LabelKind, LabelTable
+from medseg.images import LabelKind, LabelTable, number_objects
 from medseg_napari.layers import label_map_of, origin_of
 from medseg_napari.layers.placement import LABEL_TABLE, LayerData
 from medseg_napari.layers.results import RESULT, ResultNote, objects_layer
@@ -124,9 +124,7 @@ def shows_classes(layer: Any) -> bool:
 
 
 def objects_of_classes(layer: Any) -> LayerData:
-    """Layer data of the connected regions of a layer of classes. Loads torch; call it beside the window."""
-    from medseg.inference import number_objects
-
+    """Layer data of the connected regions of a layer of classes. Call it beside the window."""
     label_map = label_map_of(layer, kind=LabelKind.SEMANTIC)
     numbered = number_objects(label_map)
     note = ResultNote(label_map.labels, dict(numbered.names), {})

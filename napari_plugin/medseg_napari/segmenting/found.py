@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from medseg.images import Image, LabelKind, LabelMap
+from medseg.images import Image, LabelKind, LabelMap, number_objects
 from medseg.io.time_series import frame_of, frame_times
 
 if TYPE_CHECKING:
@@ -67,8 +67,6 @@ def _share(progress: Callable[[float], None], index: int, count: int) -> Callabl
 
 
 def _found(prediction: Prediction) -> Found:
-    from medseg.inference import number_objects
-
     numbered = number_objects(prediction.label_map)
     rows = prediction.objects
     sure = {row.object_id: row.score if row.mean_probability is None else row.mean_probability for row in rows}

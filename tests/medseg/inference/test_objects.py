@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from medseg.geometry import Affine, WorldFrame
-from medseg.images import Image, ImageMetadata, LabelKind, LabelMap, LabelTable
-from medseg.inference import measure_objects, number_objects
+from medseg.images import Image, ImageMetadata, LabelKind, LabelMap, LabelTable, number_objects
+from medseg.inference import measure_objects
 
 SPACING = (0.5, 1.0, 4.0)
 AFFINE = Affine.from_spacing(SPACING, frame=WorldFrame.RAS, origin_mm=(10.0, 20.0, 30.0))

@@ -1,5 +1,8 @@
 """Which layers are offered as masks: not those that are only for looking at."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from medseg_napari.layers import image_layer, labels_on, origin_of
@@ -64,3 +67,23 @@ def test_diameters_are_drawn_in_the_masks_millimetres_and_are_nothing_to_work_on
     assert lines not in masks_of(shown)
     shown.layers.remove(mask)
     assert DIAMETERS not in shown.layers
+
+
+def test_finding_the_objects_of_a_mask_loads_no_torch():
+    program = (
+        "import sys, numpy as np\n"
+        "from medseg.geometry import Affine, WorldFrame\n"
+        "from medseg.images import LabelMap, LabelTable\n"
+        "from medseg_napari.layers import labels_layer\n"
+        "from medseg_napari.reviewing.source import objects_of_classes\n"
+        "from napari.layers import Layer\n"
+        "table = LabelTable.from_names(['background', 'lesion'])\n"
+        "classes = np.zeros((9, 9), np.uint8); classes[1:3, 1:3] = classes[5:8, 5:8] = 1\n"
+        "place = Affine.from_spacing([1.0, 1.0], frame=WorldFrame.RAS)\n"
+        "layer = Layer.create(*labels_layer(LabelMap(classes, place, 'YX', table), name='mask'))\n"
+        "data, _, _ = objects_of_classes(layer)\n"
+        "assert data.max() == 2, data.max()\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr

@@ -60,18 +60,22 @@ def in_contract_axes(image: Image, contract: InputContract) -> Image:
     )
 
 
-def doubts(image: Image, contract: InputContract, *, spacing_mm: Sequence[float]) -> tuple[str, ...]:
+def doubts(
+    image: Image, contract: InputContract, *, spacing_mm: Sequence[float], values_are_absolute: bool
+) -> tuple[str, ...]:
     """Sentences on how the image differs from the training images.
 
     Args:
         image: the whole of it, its values as stored.
         contract: of the model.
         spacing_mm: its voxel size along the axes that the network sees.
+        values_are_absolute: whether a value means the same in every image, as HU do; else the model scales each image
+            by its own values, and where these lie means nothing.
     """
     found = (
         _modality_doubt(image, contract),
         _spacing_doubt(image, contract, spacing_mm),
-        _value_doubt(image, contract),
+        _value_doubt(image, contract if values_are_absolute else None),
     )
     return tuple(sentence for sentence in found if sentence is not None)
 
@@ -106,13 +110,14 @@ def _spacing_doubt(image: Image, contract: InputContract, spacing_mm: Sequence[f
     return f"the voxel size, {size} mm, is outside that of the training images, {trained} mm; look at the result"
 
 
-def _value_doubt(image: Image, contract: InputContract) -> str | None:
+def _value_doubt(image: Image, contract: InputContract | None) -> str | None:
     step = max(1, image.array.size // _MOST_VALUES_LOOKED_AT)
     values = image.array.reshape(-1)[::step]
     low, high = float(values.min()), float(values.max())
     if low == high:
         return f"all voxels have the value {low:g}: there is nothing to see in this image"
-    trained = [] if contract.intensity is None else list(contract.intensity.percentiles.values())
+    known = None if contract is None else contract.intensity
+    trained = [] if known is None else list(known.percentiles.values())
     if trained and (high < min(trained) or low > max(trained)):
         return (
             f"the image's values, {low:g} to {high:g}, lie outside those of the training images, "

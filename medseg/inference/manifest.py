@@ -160,6 +160,11 @@ class PackageManifest(Config):
         table = self.label_table
         return table if self.transforms.object_rims is None else LabelTable(table.labels[:_OBJECT_CLASSES])
 
+    @property
+    def values_are_absolute(self) -> bool:
+        """Whether the network sees the values of an image as they are, not scaled by its own percentiles."""
+        return self.transforms.intensity.kind == "window"
+
     @classmethod
     def from_recipe(
         cls,

@@ -15,7 +15,7 @@ from medseg.images import Image, LabelKind, LabelMap
 from medseg.images.slices import slice_of_volume
 from medseg.images.spatial import resample_to
 from medseg.inference.device import Precision, choose_device, choose_precision
-from medseg.inference.input_contract import doubts, fit_channels, in_contract_axes, seen_spacing_mm
+from medseg.inference.input_contract import fit_channels, in_contract_axes, seen_spacing_mm
 from medseg.inference.installed import find_model
 from medseg.inference.manifest import PackageManifest
 from medseg.inference.object_painting import PaintedObjects, join_tiles, paint
@@ -52,7 +52,7 @@ class ObjectPredictor(Predictor):
         parts = [plain] if axis is None else [slice_of_volume(plain, axis, index) for index in range(count)]
         found = [self._find(part, call.part(index, count)) for index, part in enumerate(parts)]
         painted = found[0] if axis is None else _stacked(found, axis)
-        notes += doubts(plain, contract, spacing_mm=seen_spacing_mm(parts[0], contract))
+        notes += self._doubts(plain, spacing_mm=seen_spacing_mm(parts[0], contract))
         fallbacks = (*self._fallbacks, *call.place.fallbacks)
         return replace(self._described(plain, painted, notes + fallbacks), fallbacks=fallbacks)
 

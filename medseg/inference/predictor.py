@@ -130,7 +130,7 @@ class Predictor:
             example, restored = plain, self._predict_whole(plain, call)
         else:
             example, restored = slice_of_volume(plain, slice_axis, 0), self._predict_slices(plain, slice_axis, call)
-        notes += doubts(plain, contract, spacing_mm=seen_spacing_mm(example, contract))
+        notes += self._doubts(plain, spacing_mm=seen_spacing_mm(example, contract))
         answered = self._answered(restored, slice_axis)
         kept = answered if with_probabilities else replace(answered, probabilities=None)
         fallbacks = (*self._fallbacks, *call.place.fallbacks)
@@ -146,6 +146,10 @@ class Predictor:
             MedsegError: as for `predict`.
         """
         return self._logits(image, Call(self._workplace()))
+
+    def _doubts(self, image: Image, *, spacing_mm: tuple[float, ...]) -> tuple[str, ...]:
+        absolute = self.manifest.values_are_absolute
+        return doubts(image, self.manifest.input, spacing_mm=spacing_mm, values_are_absolute=absolute)
 
     @property
     def _needs_probabilities(self) -> bool:
@@ -252,7 +256,9 @@ def check_image(image: Image, manifest: PackageManifest) -> tuple[str, ...]:
     plain, notes = fit_channels(image, manifest.input)
     axis = slice_axis(plain, manifest)
     example = plain if axis is None else slice_of_volume(plain, axis, 0)
-    return (*notes, *doubts(plain, manifest.input, spacing_mm=seen_spacing_mm(example, manifest.input)))
+    spacing_mm = seen_spacing_mm(example, manifest.input)
+    absolute = manifest.values_are_absolute
+    return (*notes, *doubts(plain, manifest.input, spacing_mm=spacing_mm, values_are_absolute=absolute))
 
 
 def identity(manifest: PackageManifest) -> dict[str, str]:

@@ -42,7 +42,7 @@ NO = Fit(False, ("takes volumes",))
         (SCAN, "MR", Fit(True), DOUBT, None),
         (SCAN, None, Fit(True), Fit(True), "ct"),
         (SCAN, None, Fit(True), DOUBT, "ct"),  # its values are those of a CT; the doubt is told
-        (SCAN, None, Fit(True), Fit(True, ("other values",), 0.9), None),  # nor is it one for pictures
+        (SCAN, None, Fit(True), Fit(True, ("other values",), 1.5), None),  # nor is it one for pictures
         (PICTURE, None, Fit(True), NO, "cells"),
         (STACK, None, Fit(True), DOUBT, "cells"),
         (PICTURE, None, DOUBT, NO, None),
@@ -59,8 +59,13 @@ def test_the_best_fitting_model_is_proposed_and_none_where_none_fits(axes, modal
 
 def test_values_tell_models_of_one_kind_apart():
     trained = {"5": 0.0, "50": 100.0, "95": 200.0}
-    assert distance_of_values(np.full((1, 4, 4), 100.0), trained) == pytest.approx((100 + 0 + 100) / 3 / 200)
-    assert distance_of_values(np.zeros((1, 2, 2)), {}) == 0.0
+    flat = distance_of_values(np.full((1, 4, 4), 100.0), trained, absolute=True)
+    assert flat == pytest.approx((100 + 0 + 100) / 3 / 200)
+    assert distance_of_values(np.zeros((1, 2, 2)), {}, absolute=True) == 0.0
+    # The same shape of values in other units, and one of another shape: 0, 0.1 and 1 against 0, 0.5 and 1.
+    even, skewed = np.linspace(0, 6e4, 1001), np.linspace(0, 1, 1001)
+    assert distance_of_values(even, trained, absolute=False) == pytest.approx(0, abs=1e-3)
+    assert distance_of_values(skewed, {"5": 0.0, "50": 10.0, "95": 100.0}, absolute=False) == pytest.approx(0.4 / 3)
     choices = [ModelChoice(name, Path(), "", None, 2) for name in ("far", "near", "farthest")]
     picture = cells()[0][1]["metadata"]["medseg"].image
     fits = [Fit(True, distance=0.3), Fit(True, distance=0.1), Fit(True, distance=3.0)]

@@ -15,9 +15,10 @@ from medseg_napari.segmenting.models import ModelChoice
 
 _MOST_VALUES = 1_000_000
 """Values that are looked at."""
-_LARGEST_DISTANCE = 0.5
-"""Distance of values up to which an image counts as one of the kind that a model was trained on: nothing else tells
-an electron micrograph from a picture of cells, where neither states more than its pixels."""
+_LARGEST_ABSOLUTE, _LARGEST_OF_SHAPES = 0.5, 0.1
+"""Distance of values below which an image counts as one of the kind that a model was trained on: nothing else tells
+an electron micrograph from a picture of cells, where neither states more than its pixels. Of shapes, micrographs lie up
+to 0.05 from em-membranes and fluorescent nuclei up to 0.09 from nuclei; each lies more than 0.15 from the other."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Fit:
     Attributes:
         can_run: whether a run would be refused.
         sentences: doubts, or the refusal; empty where nothing that is known speaks against a run.
-        distance: how far the image's values lie from those of the training images, as a share of their range.
+        distance: how far the image's values lie from those of the training images; below 1 they are of one kind.
     """
 
     can_run: bool
@@ -45,23 +46,36 @@ def fit_of(folder: Path, image: Image) -> Fit:
     except MedsegError as error:
         return Fit(can_run=False, sentences=(str(error),))
     trained = manifest.input.intensity
-    distance = 0.0 if trained is None else distance_of_values(image.array, trained.percentiles)
+    distance = 0.0
+    if trained is not None:
+        absolute = manifest.values_are_absolute
+        distance = distance_of_values(image.array, trained.percentiles, absolute=absolute)
+        distance /= _LARGEST_ABSOLUTE if absolute else _LARGEST_OF_SHAPES
     return Fit(can_run=True, sentences=sentences, distance=distance)
 
 
-def distance_of_values(values: NDArray, trained: Mapping[str, float]) -> float:
+def distance_of_values(values: NDArray, trained: Mapping[str, float], *, absolute: bool) -> float:
     """Mean distance of the percentiles of an image from those of other images, as a share of their range.
 
     Args:
         values: of the image.
         trained: percentage as text -> value, of the other images.
+        absolute: whether values mean the same in every image; else both are scaled to 0..1 first, so that the
+            distance is one of shapes: many dark pixels and few bright ones, or as many of both.
     """
-    span = max(trained.values(), default=0.0) - min(trained.values(), default=0.0)
-    if span <= 0:
+    others = np.array(list(trained.values()))
+    if others.size == 0 or np.ptp(others) <= 0:
         return 0.0
     flat = values.reshape(-1)
     found = np.percentile(flat[:: max(1, flat.size // _MOST_VALUES)], [float(share) for share in trained])
-    return float(np.abs(found - np.array(list(trained.values()))).mean() / span)
+    if not absolute:
+        found, others = _scaled(found), _scaled(others)
+    return float(np.abs(found - others).mean() / np.ptp(others))
+
+
+def _scaled(percentiles: NDArray) -> NDArray:
+    """From 0 to 1; what is all one value is 0."""
+    return (percentiles - percentiles.min()) / max(float(np.ptp(percentiles)), np.finfo(float).tiny)
 
 
 def fits_of(folders: Sequence[Path], image: Image) -> list[Fit]:
@@ -89,7 +103,7 @@ def _rank(choice: ModelChoice, fit: Fit, image: Image) -> int:
     if stated is not None and is_for_scans:
         return 4 if choice.modality == stated else 0
     # A model of pictures may go through a stack of them; that it can go through a scan as well means nothing.
-    if fit.distance >= _LARGEST_DISTANCE or (is_scan and choice.spatial_dims != image.affine.ndim):
+    if fit.distance >= 1 or (is_scan and choice.spatial_dims != image.affine.ndim):
         return 0
     if not fit.sentences:
         return 2

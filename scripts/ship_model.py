@@ -26,6 +26,17 @@ TEXTS = {
             "were chosen on them: expect less on another volume.",
         ),
     },
+    "nuclei": {
+        "description": "Single nuclei in fluorescence microscopy (2-D, one channel), touching ones parted.",
+        "limits": (
+            "Trained on 200 fluorescence pictures of the Data Science Bowl 2018. Cite Caicedo et al. 2019, "
+            "doi 10.1038/s41592-019-0612-7. Histology and bright field were left out.",
+            "The scores are of 50 pictures of the same collection, which chose the checkpoint and the way objects are "
+            "parted; the collection names no plates, so pictures of one experiment may stand on both sides.",
+            "Nuclei in dense clumps are often merged, and those wider than about 50 pixels are rare in the training "
+            "pictures.",
+        ),
+    },
     "ct-phantom-lesions": {
         "description": "Small lesions in generated CT of chest and belly. It has never seen a patient.",
         "limits": (

@@ -109,6 +109,26 @@ def test_from_a_messy_folder_to_a_corrected_and_saved_segmentation(user, messy):
     assert {trail[str(part)]["state"] for part in parts} == {"accepted"}
 
 
+def test_nuclei_are_found_by_the_model_that_is_proposed(user):
+    user.wait(lambda: user.segment.model.count() >= 3)
+    user.menu("File", "Open Sample", "medseg", "Touching cells (generated)")
+    user.wait(user.segment.run_button.isEnabled)
+    assert "nuclei" in user.segment.model.currentText()
+    truth = user.viewer.layers[-1]
+    user.click(user.segment.run_button)
+    user.wait(lambda: len(user.viewer.layers) == 3)
+    assert user.actions[-1] == "click Run"
+    assert len(user.actions) == 5, user.actions  # four of them in the menu of samples
+    found = user.viewer.layers[-1]
+    panel = _panel(user)
+    assert panel.session.layer.name == found.name == "cells, nuclei"
+    user.picture("nuclei found")
+    in_truth = len(np.unique(truth.data)) - 1
+    assert 0.7 * in_truth < len(panel.session.review.table.ids) < 1.4 * in_truth
+    overlap = (found.data > 0) & (truth.data > 0)
+    assert 2 * overlap.sum() / ((found.data > 0).sum() + (truth.data > 0).sum()) > 0.8
+
+
 def test_cells_are_inspected_corrected_and_exported(user, tmp_path):
     user.menu("File", "Open Sample", "medseg", "Touching cells (generated)")
     user.wait(lambda: len(user.viewer.layers) == 2)

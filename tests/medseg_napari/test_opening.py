@@ -182,6 +182,7 @@ def _drop(widget, path):
     QApplication.sendEvent(widget, QDropEvent(QPointF(5, 5), *rest))
 
 
+@pytest.mark.filterwarnings("ignore:Function. 'QDragEnterEvent:DeprecationWarning")  # PySide6; PyQt6 has no other
 @pytest.mark.viewer
 def test_while_the_dock_is_open_a_folder_dropped_on_the_image_opens_without_a_question(
     viewer, qtbot, tmp_path, monkeypatch

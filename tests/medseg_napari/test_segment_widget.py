@@ -206,7 +206,8 @@ def test_the_result_of_a_closed_image_is_not_shown(dock, qtbot, ct):
 def test_for_a_picture_that_no_model_knows_none_is_chosen_and_the_dock_says_what_to_do(dock, qtbot, ct):
     viewer, widget = dock
     picture = cells()[0][1]["metadata"]["medseg"].image
-    _add(viewer, image_layer(picture.replace(array=picture.array * np.uint16(20)), name="odd"))
+    black_and_white = np.indices(picture.spatial_shape).sum(axis=0, keepdims=True).astype(np.uint16) // 8 % 2 * 60_000
+    _add(viewer, image_layer(picture.replace(array=black_and_white), name="odd"))
     qtbot.waitUntil(lambda: "No model" in widget.fit.text(), timeout=30_000)
     assert (widget.model.currentIndex(), widget.run_button.isEnabled()) == (-1, False)
     assert "Choose one above" in widget.fit.text()

@@ -68,7 +68,10 @@ class ObjectsWidget(QWidget):
         super().showEvent(event)
         if not self._was_shown:
             self._was_shown = True
-            QTimer.singleShot(0, self._move_below)
+            later = QTimer(self)  # a child, so that it goes with the widget: the window may be closed before it fires
+            later.setSingleShot(True)
+            later.timeout.connect(self._move_below)
+            later.start(0)
 
     def _move_below(self) -> None:
         move_below(self)

@@ -15,7 +15,7 @@ def test_networks_and_trained_models_are_listed(medseg_command):
 def test_trained_models_come_with_their_whole_manifest(medseg_command):
     content = json.loads(medseg_command("models", "--json").out)
     assert set(content["architectures"]) == set(available_models())
-    assert set(content["trained"]) == {"em-membranes", "ct-phantom-lesions"}
+    assert set(content["trained"]) == {"em-membranes", "nuclei", "ct-phantom-lesions"}
     for name, manifest in content["trained"].items():
         assert manifest["name"] == name
         assert len(manifest["weights_sha256"]) == 64

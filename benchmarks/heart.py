@@ -48,6 +48,7 @@ class Heart:
         self.timer.setInterval(BEAT_MS)
         self.timer.timeout.connect(self._beat)
         self._depth = 0
+        self._collection_began: float | None = None
         self._begin()
         self._give_ours_back()
         gc.callbacks.append(self._on_collection)
@@ -63,6 +64,8 @@ class Heart:
 
     def _beat(self) -> None:
         now, computed = time.perf_counter(), time.thread_time()
+        # Another thread's search is over and has not been told yet: this one was given the lock first.
+        self._count_collection(now, here=False)
         ours = computed - self.last_computed - self.computed_by_napari - self.collected_here
         self.gaps.append(Gap(now - self.last, self.of_napari, self.collected, ours))
         self.last, self.last_computed = now, computed
@@ -71,10 +74,15 @@ class Heart:
     def _on_collection(self, phase: str, _info: dict[str, int]) -> None:
         if phase == "start":
             self._collection_began = time.perf_counter()
-        elif not self._depth:  # else it is within a call of napari
-            seconds = time.perf_counter() - self._collection_began
-            self.collected += seconds
-            self.collected_here += seconds * (threading.current_thread() is threading.main_thread())
+        elif self._collection_began is not None:
+            here = threading.current_thread() is threading.main_thread()
+            self._count_collection(time.perf_counter(), here=here)
+
+    def _count_collection(self, now: float, *, here: bool) -> None:
+        if self._collection_began is not None and not self._depth:  # else it is within a call of napari
+            self.collected += now - self._collection_began
+            self.collected_here += here * (now - self._collection_began)
+        self._collection_began = None
 
     def charge(self, owner: object, name: str) -> None:
         """Count the time in a method of a viewer, a layer or a class as napari's."""

@@ -95,7 +95,16 @@ def opened(request, tmp_path_factory):
 
 
 def test_every_data_set_of_the_catalogue_is_run_through_this_contract():
-    tested = {"coco", "dsb2018", "isbi2012_em", "folder", "phantom_cells", "phantom_ct", "phantom_tissue"}
+    tested = {
+        "cell_tracking",
+        "coco",
+        "dsb2018",
+        "isbi2012_em",
+        "folder",
+        "phantom_cells",
+        "phantom_ct",
+        "phantom_tissue",
+    }
     assert tested == set(available_datasets())
 
 

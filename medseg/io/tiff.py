@@ -225,7 +225,7 @@ def _write(array: NDArray, *, affine: Affine, metadata: ImageMetadata, path: Pat
             "axes": axes,
             "Creator": WRITER_NAME,
             # Not tifffile's default, which holds the machine's network address and the time: same image, same bytes.
-            "UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, hashlib.sha256(np.ascontiguousarray(stored)).hexdigest())),
+            "UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, hashlib.sha256(np.ascontiguousarray(stored).data).hexdigest())),
             **({"Channel": {"Name": list(metadata.channel_names)}} if "C" in axes and metadata.channel_names else {}),
             **_ome_sizes(grid, metadata, times, planes=planes, depth=stored.shape[-3] if grid.ndim == 3 else 1),
         },

@@ -16,7 +16,7 @@ _DIGITS = 12
 
 def image_mark(image: Image) -> str:
     """The same for the same voxels in the same place, from whatever file."""
-    digest = hashlib.sha256(np.ascontiguousarray(image.array))
+    digest = hashlib.sha256(np.ascontiguousarray(image.array).data)
     for part in (str(image.array.shape), str(image.array.dtype), image.axes, image.affine.matrix.tobytes().hex()):
         digest.update(part.encode())
     return digest.hexdigest()[:_DIGITS]

@@ -33,8 +33,8 @@ TEXTS = {
             "doi 10.1038/s41592-019-0612-7. Histology and bright field were left out.",
             "The scores are of 50 pictures of the same collection, which chose the checkpoint and the way objects are "
             "parted; the collection names no plates, so pictures of one experiment may stand on both sides.",
-            "Nuclei in dense clumps are often merged, and those wider than about 50 pixels are rare in the training "
-            "pictures.",
+            "Nuclei in dense clumps are often merged. Nineteen of twenty training nuclei are 9 pixels long or longer, "
+            "and as many at most 55.",
         ),
     },
     "ct-phantom-lesions": {

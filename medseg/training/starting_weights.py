@@ -69,12 +69,7 @@ def find_parent(recipe: TrainingRecipe, *, dataset: Dataset) -> Parent | None:
     classes = network_labels(dataset.labels, recipe.transforms)
     own, given = manifest.architecture, recipe.model.model_dump(mode="json")
     rules = (
-        (
-            "classes",
-            _named(manifest.label_table),
-            _named(classes),
-            "Name the same ones in the same order",
-        ),
+        ("classes", _named(manifest.label_table), _named(classes), "Name the same ones in the same order"),
         ("channels", own.in_channels, dataset.num_channels, "Give images with as many"),
         ("spatial axes", own.spatial_dims, dataset.spatial_dims, "Give images with as many"),
         ("model.name", own.name, given["name"], "Leave it out"),

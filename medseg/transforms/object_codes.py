@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from medseg.images import LabelKind, LabelMap
+from medseg.images import LabelKind, LabelMap, number_objects
 from medseg.transforms.class_indices import class_indices
 
 
@@ -34,14 +33,7 @@ def object_numbers(label_map: LabelMap) -> NDArray[np.int32]:
         values, places = np.unique(label_map.array, return_inverse=True)
         first = 0 if values[0] == 0 else 1
         return (places.reshape(label_map.array.shape) + first).astype(np.int32)
-    numbers = np.zeros(label_map.array.shape, dtype=np.int32)
-    structure = np.ones((3,) * numbers.ndim, dtype=np.bool_)
-    count = 0
-    for label in label_map.labels.foreground:
-        regions, found = ndimage.label(label_map.array == label.value, structure=structure)
-        np.copyto(numbers, regions + count, where=regions > 0)
-        count += found
-    return numbers
+    return np.asarray(number_objects(label_map).array, dtype=np.int32)
 
 
 def classes_of_codes(codes: NDArray[np.integer], *, num_classes: int) -> NDArray[np.integer]:

@@ -176,6 +176,9 @@ class EvaluationConfig(Config):
     """How validation cases are scored."""
 
     task: Literal["semantic", "isbi2012", "lesions", "instances"] = "semantic"
+    objects_as_classes: bool = False
+    """Score a network that finds objects by the classes of its voxels, as the other tasks do: all objects are of the
+    one foreground class."""
     choose_postprocessing: bool = False
     """After training, add to `inference.postprocessing` the steps that raise Dice on the validation cases."""
 

@@ -17,6 +17,7 @@ from medseg.datasets.case import Dataset
 from medseg.errors import Cancelled, InputError, MedsegError
 from medseg.evaluation import Evaluation, aggregate, score_pair
 from medseg.folder_lock import one_run_at_a_time
+from medseg.inference.package import read_manifest
 from medseg.jobs.compared_recipes import Choice, ComparedRecipe, compared_recipes
 from medseg.jobs.network_cost import measure_apart
 from medseg.jobs.train import default_profile, find_recipe, train
@@ -76,7 +77,7 @@ def compare(  # noqa: PLR0913 - the settings of one call
 
     Args:
         recipe: file, or name of a shipped recipe; its `compare` settings for a network are laid over for that one.
-        models: names, or "all" for those that have as many axes as the recipe; none takes the recipe's own.
+        models: names, or "all" for those that can learn what the recipe asks for; none takes the recipe's own.
         losses: names; none takes the recipe's own.
         variants: names in the file's section `variants`, or "all"; where nothing is chosen at all, all of them.
         seeds: each row is trained with each, its scores are their means; none takes the recipe's own.
@@ -97,9 +98,15 @@ def compare(  # noqa: PLR0913 - the settings of one call
     path = find_recipe(recipe)
     chosen = profile if profile is not None else default_profile(path, device=device)
     base = load_recipe(path, profile=chosen, overrides=overrides)
-    compared, notes = compared_recipes(path, Choice(models, losses, variants), profile=chosen, overrides=overrides)
-    folder = _open_folder(output, base, resume=resume)
     dataset = open_run_dataset(base, data_dir=data_dir)
+    compared, notes = compared_recipes(
+        path,
+        Choice(models, losses, variants),
+        profile=chosen,
+        overrides=overrides,
+        foreground_classes=len(dataset.labels.foreground),
+    )
+    folder = _open_folder(output, base, resume=resume)
     setting = _Setting(dataset, data_dir, device, quiet, resume)
     repeats = {one.name: _repeats(one, seeds) for one in compared}
     reporter = choose_reporter(quiet=quiet)
@@ -191,9 +198,11 @@ def _cost(recipe: TrainingRecipe, run_dir: Path, setting: _Setting) -> Mapping[s
     """What the network costs; measured once."""
     path = run_dir / _COST
     if not path.exists():
-        dataset = setting.dataset
+        network = read_manifest(RunFolder(run_dir).package).architecture
+        # What the recipe left open may have been decided by the data.
+        measured = recipe.replace(model=recipe.model.replace(options=network.options))
         cost = measure_apart(
-            recipe, in_channels=dataset.num_channels, num_classes=len(dataset.labels), device=setting.device
+            measured, in_channels=network.in_channels, num_classes=network.num_classes, device=setting.device
         )
         write_json(path, asdict(cost))
     return dict(json.loads(path.read_text(encoding="utf-8")))

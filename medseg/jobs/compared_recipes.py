@@ -14,7 +14,9 @@ from medseg.models import available_models
 from medseg.registry import look_up
 
 ALL = "all"
-"""Stands for every network with as many axes as the recipe, or for every variant of its file."""
+"""Stands for every network that can learn what the recipe asks for, or for every variant of its file."""
+
+_AS_CLASSES = "evaluation.objects_as_classes=true"
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,19 @@ class Choice:
 
 
 def compared_recipes(
-    path: Path, choice: Choice, *, profile: str | None, overrides: tuple[str, ...]
+    path: Path, choice: Choice, *, profile: str | None, overrides: tuple[str, ...], foreground_classes: int
 ) -> tuple[list[ComparedRecipe], tuple[str, ...]]:
-    """The recipes of a comparison, and notes on what is left out.
+    """The recipes of a comparison, and notes on what is left out or done in another way.
 
-    Where nothing is chosen and the file has variants, they are compared.
+    Where nothing is chosen and the file has variants, they are compared. Networks that find objects are scored by the
+    classes of their voxels, unless the recipe scores objects.
+
+    Args:
+        path: file of the recipe.
+        choice: what is compared.
+        profile: as in `load_recipe`.
+        overrides: as in `load_recipe`.
+        foreground_classes: of the data set.
 
     Raises:
         UnknownNameError: there is no such network, loss or variant.
@@ -58,7 +68,11 @@ def compared_recipes(
     """
     _check_overrides(overrides)
     base = load_recipe(path, profile=profile, overrides=overrides)
-    models, notes = _chosen_models(choice.models, base)
+    models, notes = _chosen_models(choice.models, base, foreground_classes=foreground_classes)
+    finding_objects = [] if base.evaluation.task == "instances" else [name for name in models if _finds_objects(name)]
+    if finding_objects:
+        which = ", ".join(finding_objects)
+        notes += (f"Trained with losses of their own, and scored by the class of their objects' voxels: {which}.",)
     variants = _chosen_variants(path, choice, profile=profile)
     losses = list(dict.fromkeys(choice.losses))
     for name in losses:
@@ -66,6 +80,8 @@ def compared_recipes(
     found = []
     for model, variant, loss in product(*map(_or_own, (models, variants, losses))):
         settings = overrides if loss is None else (*overrides, f"loss.name={loss}")
+        if model in finding_objects:
+            settings = (*settings, _AS_CLASSES)
         # A variant may name a network of its own; the recipe's then is none to insist on.
         compared = base.model.name if model is None and variant is None else model
         recipe = load_recipe(path, profile=profile, overrides=settings, compared_model=compared, variant=variant)
@@ -85,7 +101,13 @@ def _check_overrides(overrides: tuple[str, ...]) -> None:
         raise ConfigError(message)
 
 
-def _chosen_models(models: Sequence[str], base: TrainingRecipe) -> tuple[list[str], tuple[str, ...]]:
+def _finds_objects(model: str) -> bool:
+    return available_models()[model].answers == "objects"
+
+
+def _chosen_models(
+    models: Sequence[str], base: TrainingRecipe, *, foreground_classes: int
+) -> tuple[list[str], tuple[str, ...]]:
     """Names of the networks, and what is left out."""
     known = available_models()
     dims = base.transforms.spatial_dims
@@ -93,10 +115,11 @@ def _chosen_models(models: Sequence[str], base: TrainingRecipe) -> tuple[list[st
         fitting = [
             name
             for name, description in sorted(known.items())
-            if dims in description.spatial_dims and description.answers == "classes"
+            if dims in description.spatial_dims and (foreground_classes == 1 or not _finds_objects(name))
         ]
         others = ", ".join(sorted(set(known) - set(fitting)))
-        note = f"Left out, since they are not for classes on {dims} spatial axes: {others}."
+        what = f"{dims} spatial axes" + ("" if foreground_classes == 1 else f" and {foreground_classes} classes")
+        note = f"Left out, since they are not for {what}: {others}."
         return fitting, (note,) if others else ()
     names = list(dict.fromkeys(models))
     for name in names:

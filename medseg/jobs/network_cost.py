@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,17 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from medseg.config import TrainingRecipe
-from medseg.errors import ConfigError, InputError
+from medseg.errors import InputError
 from medseg.inference.device import choose_device, choose_precision
 from medseg.losses import build_loss
-from medseg.models import SegmentationNetwork, build_model
-from medseg.training.objectives import ClassObjective
+from medseg.models import DetectionNetwork, SegmentationNetwork, build_model
+from medseg.training.objectives import ClassObjective, Objective, ObjectObjective
 from medseg.training.optimisers import build_optimiser
 
 _WARM_UP_STEPS = 1
 _TIMED_STEPS = 3
+_PITCH, _SIDE = 32, 20
+"""Pixels from one square to the next, and of its side."""
 _LAST_LINES = 3
 """Lines of a failed measurement's traceback that go into the message."""
 
@@ -39,14 +42,15 @@ class NetworkCost:
 
     Attributes:
         parameters: trainable weights.
-        gflops: 1e9 floating-point operations of one forward pass of one patch, a multiply-add counted as two.
+        gflops: 1e9 floating-point operations of one forward pass of one patch, a multiply-add counted as two; None
+            for networks that find objects, where they depend on how many there are.
         step_seconds: median time of a training step (forward, loss, backward, update), without reading data.
         peak_memory_bytes: on a CPU by how much the process grew at most while training; on CUDA the most that was
             allocated; None where the system does not tell.
     """
 
     parameters: int
-    gflops: float
+    gflops: float | None
     step_seconds: float
     peak_memory_bytes: int | None
 
@@ -80,6 +84,8 @@ def measure_apart(recipe: TrainingRecipe, *, in_channels: int, num_classes: int,
 def measure_cost(recipe: TrainingRecipe, *, in_channels: int, num_classes: int, device: str) -> NetworkCost:
     """The cost of the recipe's network, on random images in batches as the recipe trains it.
 
+    The labels are random as well, and squares on a grid for a network that finds objects.
+
     Raises:
         MedsegError: the network or the loss cannot be built, or does not take the patch size.
     """
@@ -93,14 +99,18 @@ def measure_cost(recipe: TrainingRecipe, *, in_channels: int, num_classes: int, 
         spatial_dims=len(patch),
         **recipe.model.options,
     ).to(torch_device)
-    if not isinstance(network, SegmentationNetwork):
-        message = f"model {recipe.model.name!r}: finds objects, and costs are compared of networks that give classes."
-        raise ConfigError(message)
     generator = torch.Generator().manual_seed(recipe.training.seed)
-    images = torch.randn(recipe.training.batch_size, in_channels, *patch, generator=generator).to(torch_device)
-    labels = torch.randint(num_classes, (recipe.training.batch_size, *patch), generator=generator).to(torch_device)
-    gflops = _forward_gflops(network, images[:1])
-    step_seconds = _step_seconds(network, recipe, {"image": images, "label": labels}, device=torch_device)
+    count = recipe.training.batch_size
+    images = torch.randn(count, in_channels, *patch, generator=generator).to(torch_device)
+    objective: Objective
+    if isinstance(network, DetectionNetwork):
+        labels = _squares(patch, num_classes=num_classes).expand(count, *patch)
+        gflops, objective = None, ObjectObjective(network)
+    else:
+        labels = torch.randint(num_classes, (count, *patch), generator=generator)
+        gflops, objective = _forward_gflops(network, images[:1]), _class_objective(recipe, num_classes=num_classes)
+    batch = {"image": images, "label": labels.to(torch_device)}
+    step_seconds = _step_seconds(network, recipe, objective.to(torch_device), batch, device=torch_device)
     if torch_device.type == "cuda":
         peak: int | None = torch.cuda.max_memory_allocated(torch_device)
     else:
@@ -118,17 +128,35 @@ def _forward_gflops(network: SegmentationNetwork, image: torch.Tensor) -> float:
     return counter.get_total_flops() / 1e9
 
 
-def _step_seconds(
-    network: SegmentationNetwork, recipe: TrainingRecipe, batch: dict[str, torch.Tensor], *, device: torch.device
-) -> float:
-    loss = build_loss(
-        recipe.loss.name,
-        num_classes=network.num_classes,
-        # The random labels have every class equally often.
-        class_counts=lambda: np.ones((1, network.num_classes)),
-        **recipe.loss.options,
+def _squares(shape: Sequence[int], *, num_classes: int) -> torch.Tensor:
+    """Codes of objects (`medseg.transforms.object_codes`), one on each place of a grid, the classes in turn."""
+    places = torch.meshgrid(*(torch.arange(size) for size in shape), indexing="ij")
+    inside = torch.stack([place % _PITCH < _SIDE for place in places]).all(dim=0)
+    columns = -(-shape[1] // _PITCH)
+    number = places[0] // _PITCH * columns + places[1] // _PITCH + 1
+    return torch.where(inside, number * num_classes + 1 + number % (num_classes - 1), 0)
+
+
+def _class_objective(recipe: TrainingRecipe, *, num_classes: int) -> ClassObjective:
+    return ClassObjective(
+        build_loss(
+            recipe.loss.name,
+            num_classes=num_classes,
+            # The random labels have every class equally often.
+            class_counts=lambda: np.ones((1, num_classes)),
+            **recipe.loss.options,
+        )
     )
-    objective = ClassObjective(loss).to(device)
+
+
+def _step_seconds(
+    network: SegmentationNetwork | DetectionNetwork,
+    recipe: TrainingRecipe,
+    objective: Objective,
+    batch: dict[str, torch.Tensor],
+    *,
+    device: torch.device,
+) -> float:
     network.train()
     optimiser = build_optimiser(recipe.training.optimiser, network)
     has_bf16 = choose_precision(device, recipe.training.precision) == "bf16"

@@ -49,7 +49,8 @@ def read_run_data(
         dataset: where the cases are.
         splits: which cases train and which validate.
         reporter: whom to tell.
-        objects: read references as single objects, not as classes.
+        objects: read references as single objects, not as classes; those of the validation only where objects are
+            what is scored.
 
     Raises:
         InputError: a case has no reference.
@@ -57,7 +58,8 @@ def read_run_data(
     """
     cases = {case.case_id: case for case in dataset.cases()}
     reporter.say(f"reading {len(splits.train)} training and {len(splits.validation)} validation cases")
-    validation = tuple(read_validation_case(cases[case_id], objects=objects) for case_id in splits.validation)
+    scored = objects and not recipe.evaluation.objects_as_classes
+    validation = tuple(read_validation_case(cases[case_id], objects=scored) for case_id in splits.validation)
     training = [cases[case_id] for case_id in splits.train]
     fingerprint = take_fingerprint(
         _read_one_by_one(training), labels=dataset.labels, orientation=recipe.transforms.orientation

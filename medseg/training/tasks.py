@@ -100,6 +100,12 @@ class ClassTask(TrainingTask):
         return Learner(self._network, objective, self.recipe.model.options, found={})
 
     def _check(self) -> None:
+        if self.recipe.evaluation.objects_as_classes:
+            message = (
+                f"evaluation.objects_as_classes: is for networks that find objects, and {self.recipe.model.name} gives "
+                "each voxel a class. Set evaluation.objects_as_classes=false."
+            )
+            raise ConfigError(message)
         if self.recipe.evaluation.task == "instances":
             message = (
                 f"evaluation.task: instances are scored of networks that find objects, and {self.recipe.model.name} "
@@ -119,7 +125,7 @@ class RimTask(ClassTask):
     objects = True
 
     def _check(self) -> None:
-        _check_object_settings(self.recipe, why="transforms.object_rims makes objects of the classes")
+        _check_object_settings(self.recipe, self.dataset, why="transforms.object_rims makes objects of the classes")
 
 
 class ObjectTask(TrainingTask):
@@ -129,7 +135,8 @@ class ObjectTask(TrainingTask):
 
     def __init__(self, recipe: TrainingRecipe, *, dataset: Dataset) -> None:
         super().__init__(recipe, dataset=dataset)
-        _check_object_settings(recipe, why=f"{recipe.model.name} finds objects and has no voxel-wise classes")
+        why = f"{recipe.model.name} finds objects and has no voxel-wise classes"
+        _check_object_settings(recipe, dataset, why=why)
         if recipe.transforms.object_rims is not None:
             message = f"transforms.object_rims: {recipe.model.name} finds objects without them. Leave them out."
             raise ConfigError(message)
@@ -145,11 +152,18 @@ class ObjectTask(TrainingTask):
         return Learner(network, ObjectObjective(network), options, found.to_json())
 
 
-def _check_object_settings(recipe: TrainingRecipe, *, why: str) -> None:
-    """Pass where no setting asks for classes of voxels."""
+def _check_object_settings(recipe: TrainingRecipe, dataset: Dataset, *, why: str) -> None:
+    """Pass where no setting asks for classes of voxels, but for the scores where the recipe says so."""
     evaluation = recipe.evaluation
+    if evaluation.objects_as_classes and len(dataset.labels.foreground) != 1:
+        message = (
+            "evaluation.objects_as_classes: all objects are scored as one class, and "
+            f"{dataset.name} has {len(dataset.labels.foreground)} besides the background. Set it to false."
+        )
+        raise ConfigError(message)
     rules = (
-        (evaluation.task == "instances", "evaluation.task", "instances"),
+        (evaluation.task == "instances" or evaluation.objects_as_classes, "evaluation.task", "instances"),
+        (evaluation.task != "instances" or not evaluation.objects_as_classes, "evaluation.objects_as_classes", "false"),
         (not recipe.training.calibrate, "training.calibrate", "false"),
         (not evaluation.choose_postprocessing, "evaluation.choose_postprocessing", "false"),
         (not recipe.inference.postprocessing, "inference.postprocessing", "[]"),

@@ -105,14 +105,15 @@ class Validation:
             network.train(was_training)
 
     def score(self, predictor: Predictor) -> ValidationResult:
-        """Score a predictor.
+        """Score a predictor; objects that are judged by a reference of classes become their class.
 
         Raises:
             Cancelled: the user wants to stop.
         """
-        predictions = {
-            case.case_id: predictor.predict(case.image, cancelled=self._cancelled).label_map for case in self.cases
-        }
+        predictions = {}
+        for case in self.cases:
+            found = predictor.predict(case.image, cancelled=self._cancelled).label_map
+            predictions[case.case_id] = found if found.kind is case.reference.kind else as_classes(found)
         scores = [
             score_pair(
                 prediction=predictions[case.case_id], reference=case.reference, task=self._task, case_id=case.case_id

@@ -11,7 +11,8 @@ import tifffile
 from medseg.errors import ConfigError, InputError, UnknownNameError
 from medseg.folder_lock import one_run_at_a_time
 from medseg.jobs.compare import compare
-from medseg.jobs.network_cost import NetworkCost, measure_apart
+from medseg.jobs.network_cost import NetworkCost, _squares, measure_apart
+from medseg.models import build_model
 from medseg.reports.network_comparison import ComparedRow, ComparedRun, NetworkComparison, _mean_curve
 from medseg.reports.run_log import RunLog
 
@@ -208,10 +209,50 @@ def test_all_leaves_out_what_has_another_number_of_axes(recipe):
     from medseg.config import load_recipe
     from medseg.jobs.compared_recipes import _chosen_models
 
-    names, notes = _chosen_models(("all",), load_recipe(recipe))
+    names, notes = _chosen_models(("all",), load_recipe(recipe), foreground_classes=1)
     assert "unet_3d" not in names
-    assert {"unet", "segnet", "deeplab_v2"} <= set(names)
-    assert notes == ("Left out, since they are not for classes on 2 spatial axes: mask_rcnn, unet_3d.",)
+    assert {"unet", "segnet", "deeplab_v2", "mask_rcnn"} <= set(names)
+    assert notes == ("Left out, since they are not for 2 spatial axes: unet_3d.",)
+
+
+def test_all_leaves_out_what_finds_objects_where_they_are_of_several_classes(recipe):
+    from medseg.config import load_recipe
+    from medseg.jobs.compared_recipes import _chosen_models
+
+    names, notes = _chosen_models(("all",), load_recipe(recipe), foreground_classes=2)
+    assert "mask_rcnn" not in names
+    assert notes == ("Left out, since they are not for 2 spatial axes and 2 classes: mask_rcnn, unet_3d.",)
+
+
+def test_a_network_that_finds_objects_is_a_row_like_the_others(run):
+    tiny = "model.options={backbone: resnet18, width_factor: 0.125, norm: group, sampled_regions: 16}"
+    result = run(models=("mask_rcnn",), overrides=(tiny, "transforms.patch_size=[64, 64]"))
+    row = result.comparison.rows[0]
+    assert not row.problem
+    assert set(row.scores) == set(result.comparison.rows[1].scores)
+    assert result.comparison.notes == (
+        "Trained with losses of their own, and scored by the class of their objects' voxels: mask_rcnn.",
+    )
+
+
+def test_the_cost_of_a_network_that_finds_objects_has_no_fixed_arithmetic(recipe):
+    from medseg.config import load_recipe
+
+    tiny = "model={name: mask_rcnn, options: {backbone: resnet18, width_factor: 0.125, norm: group}}"
+    found = load_recipe(recipe, overrides=(tiny, "transforms.patch_size=[64, 64]"))
+    cost = measure_apart(found, in_channels=1, num_classes=2, device="cpu")
+    assert cost.gflops is None
+    assert cost.step_seconds > 0
+    network = build_model("mask_rcnn", in_channels=1, num_classes=2, **found.model.options)
+    assert cost.parameters == sum(weight.numel() for weight in network.parameters())
+
+
+def test_random_targets_of_objects_are_squares_of_every_class():
+    codes = _squares((64, 96), num_classes=3)
+    # Six squares of 20 x 20; codes are number * 3 + class, the classes 1 and 2 in turn.
+    values, counts = codes.unique(return_counts=True)
+    assert values.tolist() == [0, 1 * 3 + 2, 2 * 3 + 1, 3 * 3 + 2, 4 * 3 + 1, 5 * 3 + 2, 6 * 3 + 1]
+    assert counts.tolist()[1:] == [400] * 6
 
 
 def test_settings_of_one_network_reach_it_alone(recipe):

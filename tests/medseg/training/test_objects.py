@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from medseg.config import EvaluationConfig, ObjectRims
+from medseg.config import EvaluationConfig, ObjectInference, ObjectRims
+from medseg.datasets import open_dataset
 from medseg.errors import ConfigError
 from medseg.geometry import Affine, WorldFrame
 from medseg.images import Image, LabelKind, LabelMap, LabelTable
@@ -161,10 +162,41 @@ def test_a_killed_and_resumed_run_ends_with_the_same_weights_and_its_package_fin
     assert load_model(whole / "best", device="cpu").labels.names == ("background", "cell")
 
 
+def test_objects_are_scored_by_the_class_of_their_voxels_where_the_recipe_says_so(recipe, tmp_path, cells_dir):
+    # Two steps teach nothing: whatever the network takes for an object is one.
+    eager = {**MODEL, "options": {**MODEL["options"], "score_threshold": 1e-4}}
+    made = recipe(model=eager, evaluation={"task": "semantic", "objects_as_classes": True}, monitor="mean_dice")
+    objects = ObjectInference(min_score=0.0, mask_threshold=0.01)
+    made = made.replace(inference=made.inference.replace(objects=objects))
+    run = fit(made, data_dir=cells_dir, run_dir=tmp_path / "run", device="cpu", quiet=True)
+    package = load_model(run / "best", device="cpu")
+    dataset = open_dataset(made.data.dataset, root=cells_dir, options=made.data.options)
+    dice = []
+    for case in dataset.cases():
+        if case.case_id in dataset.splits().validation:
+            found = package.predict(case.image.read()).label_map
+            assert found.kind is LabelKind.INSTANCES
+            answer, truth = found.array > 0, case.reference.read().array > 0
+            dice.append(2 * (answer & truth).sum() / (answer.sum() + truth.sum()))
+    assert read_manifest(run / "best").scores.summary["mean_dice"] == pytest.approx(np.mean(dice))
+    assert np.mean(dice) > 0
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"evaluation": {"task": "semantic"}}, r"evaluation\.task: mask_rcnn finds objects"),
+        (
+            {"evaluation": {"task": "instances", "objects_as_classes": True}},
+            r"Set evaluation\.objects_as_classes=false",
+        ),
+        (
+            {
+                "model": {"name": "unet", "options": {"width": 4, "depth": 3}},
+                "evaluation": {"task": "semantic", "objects_as_classes": True},
+            },
+            r"evaluation\.objects_as_classes: is for networks that find objects, and unet gives",
+        ),
         ({"calibrate": True}, r"training\.calibrate: mask_rcnn finds objects"),
         (
             {"model": {"name": "unet", "options": {"width": 4, "depth": 3}}},

@@ -7,8 +7,8 @@ from pathlib import Path
 
 TARGET = Path(__file__).parents[1] / "docs" / "reference" / "command-line.md"
 VERBS = (
-    *("demo", "doctor", "info", "datasets", "models", "train", "compare", "predict", "evaluate", "batch"),
-    *("report", "deidentify"),
+    *("demo", "doctor", "info", "convert", "datasets", "models", "plan", "train", "compare", "predict"),
+    *("evaluate", "batch", "report", "export", "deidentify"),
 )
 PLAIN = {**os.environ, "COLUMNS": "96", "TERM": "dumb", "NO_COLOR": "1"}
 

@@ -21,6 +21,7 @@ from medseg.cli.evaluate import evaluate
 from medseg.cli.export import export
 from medseg.cli.info import info
 from medseg.cli.models import models
+from medseg.cli.plan import plan
 from medseg.cli.predict import predict
 from medseg.cli.report import report
 from medseg.cli.stopping import exit_code, stopped_by_signals
@@ -28,7 +29,22 @@ from medseg.cli.train import train
 from medseg.errors import Cancelled, MedsegError
 from medseg.printable import printable
 
-VERBS = (demo, doctor, info, convert, datasets, models, train, compare, predict, evaluate, report, export, deidentify)
+VERBS = (
+    demo,
+    doctor,
+    info,
+    convert,
+    datasets,
+    models,
+    plan,
+    train,
+    compare,
+    predict,
+    evaluate,
+    report,
+    export,
+    deidentify,
+)
 
 EXIT_WRONG_INPUT = 2
 

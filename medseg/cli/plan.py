@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -48,4 +49,5 @@ def plan(
     )
     for path, reason in planned.reasons.items():
         print(f"{path}: {reason}")
-    print(f"Read {planned.path}, then: medseg train {planned.path} --data {folder}")
+    command = shlex.join(["medseg", "train", str(planned.path), "--data", str(folder)])
+    print(f"Read {planned.path}, then: {command}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def plan(  # noqa: PLR0913 - the settings of one call
     given = {key: value for key, value in given.items() if value is not None}
     # Two names pass the check of the other options; what the classes are is found out below.
     options = FolderOptions.model_validate({"labels": ("background", "foreground"), **given})
-    path = Path(f"{_name_of(folder)}.yaml") if output is None else Path(output)
+    path = Path(f"{folder.resolve().name}.yaml") if output is None else Path(output)
     if path.exists():
         message = f"{path}: exists already and is not written over. Name another file with --output."
         raise InputError(message)
@@ -97,8 +98,8 @@ def _name_of(folder: Path) -> str:
 
 def _text(plan: Plan, *, folder: Path, path: Path) -> str:
     lines = [
-        f"# Planned by medseg from what {folder.name} holds. Every setting may be changed.",
-        f"#   medseg train {path.name} --data {folder.name} --output runs/{plan.settings['name']}",
+        f"# Planned by medseg from what {folder.resolve().name} holds. Every setting may be changed.",
+        f"#   {shlex.join(['medseg', 'train', path.name, '--data', folder.resolve().name])}",
     ]
     return "\n".join(lines + _lines(plan.settings, plan.reasons)) + "\n"
 

@@ -95,5 +95,6 @@ def test_the_command_says_why_and_what_to_do_next(cells, tmp_path, monkeypatch):
     result = CliRunner().invoke(_build_app(), ["plan", str(cells), "--labels", "background, cell", "--quiet"])
     assert result.exit_code == 0
     assert "transforms.foreground_fraction: " in result.stdout
-    assert result.stdout.splitlines()[-1] == f"Read my_cells.yaml, then: medseg train my_cells.yaml --data {cells}"
-    assert load_recipe(tmp_path / "my_cells.yaml", profile="cpu").data.options["labels"] == ["background", "cell"]
+    last = result.stdout.splitlines()[-1]
+    assert last == f"Read My cells.yaml, then: medseg train 'My cells.yaml' --data '{cells}'"
+    assert load_recipe(tmp_path / "My cells.yaml", profile="cpu").data.options["labels"] == ["background", "cell"]

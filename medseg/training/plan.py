@@ -27,7 +27,8 @@ _FEW = 0.02
 """Share of labelled voxels below which several regions in a volume are counted as lesions."""
 _MOST_PATCHES = 16
 _THIN_VOXEL = 8.0
-"""Length of the typical object below which the network sees a finer grid."""
+"""Length of the typical object in a picture below which the network sees a finer grid."""
+_FINER = 2
 _SMALLEST_LEVEL = 4
 """Voxels along an axis of the coarsest level."""
 _SIDES = re.compile(r"(?i)(?:^|[^a-z])(left|right|l|r|links|rechts|gauche|droite|sin|dex)(?:[^a-z]|$)")
@@ -77,6 +78,7 @@ def make_plan(facts: Sequence[CaseFacts], meaning: LabelMeaning, *, name: str, d
     kind = _plan_intensity(plan, facts)
     shape, spacing = _plan_grid(plan, facts, kind)
     _plan_sampling(plan, facts, meaning, kind)
+    shape = tuple(size * plan.settings["transforms"].get("magnification", 1) for size in shape)
     dims = len(shape)
     cpu, gpu = _CPU[dims], _GPU[dims]
     shapes = {budget: _patch(shape, spacing, budget) for budget in (cpu, gpu)}
@@ -177,6 +179,7 @@ def _plan_grid(plan: Plan, facts: Sequence[CaseFacts], kind: str) -> tuple[tuple
 def _plan_sampling(plan: Plan, facts: Sequence[CaseFacts], meaning: LabelMeaning, kind: str) -> None:
     """Decide where patches lie, and how they may be changed."""
     transforms = plan.settings["transforms"]
+    dims = len(facts[0].shape)
     share = _foreground_share(facts)
     fraction = 0.67 if share < _RARE else 0.0 if share > _EVERYWHERE else 0.33
     transforms["foreground_fraction"] = fraction
@@ -186,19 +189,19 @@ def _plan_sampling(plan: Plan, facts: Sequence[CaseFacts], meaning: LabelMeaning
     if meaning.objects:
         transforms["object_rims"] = {"width_voxel": 1}
         length = float(np.median([side for one in facts for side in one.value_sides]))
-        if length < _THIN_VOXEL and "spacing_mm" not in transforms:
-            transforms["magnification"] = 2
-            plan.reasons["transforms.magnification"] = f"Half of the objects are less than {length:.0f} voxels long."
+        if dims == 2 and length < _THIN_VOXEL and "spacing_mm" not in transforms:
+            transforms["magnification"] = _FINER
+            plan.reasons["transforms.magnification"] = f"Half of the objects are at most {length:.0f} pixels long."
     sided = [label for label in meaning.labels[1:] if _SIDES.search(label)]
     if sided:
         transforms["augmentation"] = {"flip_probability": 0.0, "rotate90_probability": 0.0}
         plan.reasons["transforms.augmentation"] = f"A mirror image would turn {sided[0]!r} into the other side."
-    elif kind == "microscopy":
+    elif dims == 2 and all(one.modality is None for one in facts):
         transforms["augmentation"] = {"affine_probability": 0.7, "rotate_degrees": 180.0, "scale_fraction": 0.25}
         plan.reasons["transforms.augmentation"] = "A microscope knows no top and no bottom."
     else:
         transforms["augmentation"] = {"rotate90_probability": 0.0}
-        plan.reasons["transforms.augmentation"] = "Patients do not lie turned by a quarter."
+        plan.reasons["transforms.augmentation"] = "None of them lies turned by a quarter."
 
 
 def _plan_evaluation(plan: Plan, facts: Sequence[CaseFacts], meaning: LabelMeaning, dims: int) -> None:

@@ -142,7 +142,16 @@ def test_objects_are_learned_by_their_rims_and_small_ones_on_a_finer_grid():
     assert large["transforms"]["object_rims"] == {"width_voxel": 1}
     assert "magnification" not in large["transforms"]
     assert (large["evaluation"]["task"], large["training"]["monitor"]) == ("instances", "object_f1")
-    assert settings_of(facts(value_sides=(5.0, 6.0)), meaning=OBJECTS)["transforms"]["magnification"] == 2
+    small = settings_of(facts(value_sides=(5.0, 6.0)), meaning=OBJECTS)["transforms"]
+    assert small["magnification"] == 2
+    # Twice as many pixels along each axis: 200 x 400, cut to 65,536 pixels.
+    assert small["patch_size"][0] > large["transforms"]["patch_size"][0] == 96
+
+
+def test_stacks_are_not_turned_out_of_their_slices():
+    augmentation = settings_of(facts(shape=(64, 64, 64)))["transforms"]["augmentation"]
+    assert augmentation == {"rotate90_probability": 0.0}
+    assert settings_of(facts())["transforms"]["augmentation"]["rotate_degrees"] == 180
 
 
 def test_several_small_regions_in_volumes_are_counted_as_lesions():

@@ -68,8 +68,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     finally:
         if not path.exists() and (aside.is_symlink() or aside.exists()):
             aside.rename(path)
-        _remove(temporary)
-        _remove(aside)
+        remove(temporary)
+        remove(aside)
 
 
 def check_writable(folder: Path) -> None:
@@ -116,7 +116,7 @@ def _storage_errors(path: Path, temporary: Path) -> Iterator[None]:
         raise StorageError(message) from error
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     """Delete a file, link or folder, where it is there and may be."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
@@ -140,4 +140,4 @@ def _flush_to_disk(path: Path) -> None:
 def remove_leftovers(folder: Path) -> None:
     """Delete the temporary files that a killed process left in `folder`; nobody else may be writing there."""
     for leftover in folder.glob(".????????.part.*"):
-        _remove(leftover)
+        remove(leftover)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,11 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from medseg_workflows.cluster import ClusterPlan
+from medseg_workflows.manifest import find_cases
+from medseg_workflows.predict_cohort import PredictionSettings, model_digest, predict_case
 from medseg_workflows.run import BatchPlan, run_batch
 
 import medseg
 from medseg.errors import InputError
 from medseg.geometry import Affine, WorldFrame
+from medseg.inference import find_model, read_manifest
 
 MODEL = "em-membranes"
 PROGRAM = Path(sys.executable).parent / "medseg"
@@ -129,3 +133,53 @@ def test_a_scheduler_that_does_not_answer_is_one_clear_line(plan, tmp_path, monk
     monkeypatch.setattr("medseg_workflows.cluster.SECONDS_TO_CONNECT", 1)
     with pytest.raises(InputError, match=r"no Dask scheduler answers there"):
         run_batch(plan(tmp_path / "out", cluster=ClusterPlan(scheduler="tcp://127.0.0.1:9")))
+
+
+@pytest.fixture
+def own_model(tmp_path: Path) -> Path:
+    """A copy of the model, to be changed."""
+    return Path(shutil.copytree(find_model(MODEL), tmp_path / "model"))
+
+
+def _rename_class(model: Path) -> None:
+    manifest = json.loads((model / "medseg.json").read_text())
+    manifest["labels"][1]["name"] = "rim"
+    (model / "medseg.json").write_text(json.dumps(manifest))
+
+
+def test_resuming_redoes_everything_when_the_model_declares_something_else(folder, plan, own_model, tmp_path):
+    for path in sorted(folder.iterdir())[2:]:
+        path.unlink()
+    run_batch(plan(tmp_path / "out", model=str(own_model)))
+    _rename_class(own_model)
+    assert run_batch(plan(tmp_path / "out", model=str(own_model), resume=True)).kept == 0
+    records = [json.loads(path.read_text()) for path in (tmp_path / "out").glob("*/case.json")]
+    assert [record["labels"][1]["name"] for record in records] == ["rim", "rim"]
+    assert run_batch(plan(tmp_path / "out", model=str(own_model), resume=True)).kept == 2
+
+
+def test_a_model_that_is_replaced_while_the_batch_runs_makes_no_mask(folder, own_model, tmp_path):
+    at_the_start = PredictionSettings(own_model, model_digest(read_manifest(own_model)), None, "cpu")
+    _rename_class(own_model)
+    record = predict_case(find_cases(folder)[0], at_the_start, tmp_path / "out")
+    assert record.cause.endswith("was replaced while the batch ran. Go on with --resume, and leave it alone.")
+    assert not list((tmp_path / "out").rglob("mask.*"))
+
+
+def test_a_case_has_one_mask_also_after_another_format(folder, plan, tmp_path):
+    for path in sorted(folder.iterdir())[2:]:
+        path.unlink()
+    run_batch(plan(tmp_path / "out", mask_format="png"))
+    run_batch(plan(tmp_path / "out", mask_format="tif", resume=True))
+    masks = [path.relative_to(tmp_path / "out").as_posix() for path in sorted((tmp_path / "out").rglob("mask.*"))]
+    assert masks == [f"cell_{number}/mask.tif" for number in range(2)]
+
+
+def test_the_mask_of_an_earlier_image_is_not_scored_for_one_that_failed(folder, plan, tmp_path):
+    for path in sorted(folder.iterdir())[2:]:
+        path.unlink()
+    run_batch(plan(tmp_path / "out"))
+    (folder / "cell_1.png").write_bytes(b"not a picture")
+    run_batch(plan(tmp_path / "out", resume=True))
+    with pytest.raises(InputError, match=r"no prediction for cell_1 "):
+        medseg.evaluate(prediction=tmp_path / "out", reference=folder)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from medseg_workflows.ledger import DONE, FAILED
 from medseg_workflows.manifest import CaseJob, find_cases
-from medseg_workflows.predict_cohort import PredictionSettings, predict_case
+from medseg_workflows.predict_cohort import PredictionSettings, model_digest, predict_case
 
 import medseg
 from medseg.geometry import Affine, WorldFrame
@@ -26,7 +26,7 @@ MODEL = "em-membranes"
 def settings() -> PredictionSettings:
     folder = find_model(MODEL)
     limits = ReadingLimits(max_seconds=1, max_bytes=2**28)
-    return PredictionSettings(folder, read_manifest(folder).weights_sha256, None, "cpu", limits)
+    return PredictionSettings(folder, model_digest(read_manifest(folder)), None, "cpu", limits)
 
 
 @pytest.mark.parametrize(

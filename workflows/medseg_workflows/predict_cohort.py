@@ -5,23 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medseg import __version__
-from medseg.errors import MedsegError
-from medseg.files import remove_leftovers, write_text_atomically
+from medseg.errors import MedsegError, ModelPackageError
+from medseg.files import remove, remove_leftovers, write_text_atomically
 from medseg.io.base import ReadRequest
 from medseg.io.isolated import ReadingLimits, read_isolated
-from medseg.io.mask_format import mask_format
+from medseg.io.mask_format import MASK_FORMATS, mask_format
 from medseg_workflows.ledger import DONE, FAILED, CaseRecord
 from medseg_workflows.manifest import CaseJob, content_hash
 
 if TYPE_CHECKING:
     from medseg.images import Image
-    from medseg.inference import Prediction, Predictor
+    from medseg.inference import PackageManifest, Prediction, Predictor
+
+RECORD = "case.json"
+"""Written last: a folder without it is no result."""
 
 
 @dataclass(frozen=True)
@@ -30,23 +34,28 @@ class PredictionSettings:
 
     Attributes:
         model: folder of the model package.
-        weights_sha256: checksum of its weights.
+        model_sha256: digest of its manifest, which holds the checksum of the weights (`model_digest`).
         mask_format: suffix of the mask; None is like the input.
         device: auto, cpu, cuda or mps.
         reading: what reading one image may cost; it decides whether there is a result, not which.
     """
 
     model: Path
-    weights_sha256: str
+    model_sha256: str
     mask_format: str | None
     device: str
     reading: ReadingLimits = field(default_factory=ReadingLimits)
 
     def key(self, job: CaseJob) -> str:
-        """SHA-256 over the image's content, the weights and the settings."""
+        """SHA-256 over the image's content, the model and the settings."""
         allowed = ",".join(job.allow)
-        parts = (job.content_hash, allowed, self.weights_sha256, str(self.mask_format), __version__)
+        parts = (job.content_hash, allowed, self.model_sha256, str(self.mask_format), __version__)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def model_digest(manifest: PackageManifest) -> str:
+    """SHA-256 of all that a package declares: steps after the network and thresholds change a mask as weights do."""
+    return hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()
 
 
 def predict_case(job: CaseJob, settings: PredictionSettings, output: Path) -> CaseRecord:
@@ -73,24 +82,41 @@ def predict_case(job: CaseJob, settings: PredictionSettings, output: Path) -> Ca
     )
 
 
+def disown(folder: Path) -> None:
+    """Take `folder` back as the result of a case: what lies there is of an earlier image, model or setting.
+
+    Only the record goes; a mask that somebody corrected there stays.
+    """
+    with suppress(OSError):  # nothing there, or nothing that may be changed: then it fails where it is written
+        (folder / RECORD).unlink()
+
+
 def file_hashes(folder: Path) -> dict[str, str]:
     """Name -> SHA-256 of each file of a case's folder."""
     return {path.name: content_hash(path) for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
 
 
 @lru_cache(maxsize=1)
-def _predictor(model: Path, device: str) -> Predictor:
-    """The predictor of this process: loaded once, then kept for all its cases."""
+def _predictor(model: Path, device: str, sha256: str) -> Predictor:
+    """The predictor of this process: loaded once, then kept for all cases of this very model.
+
+    Raises:
+        ModelPackageError: the package is another one by now than at the start of the batch.
+    """
     from medseg.inference import load_model
 
-    return load_model(str(model), device=device)
+    predictor = load_model(str(model), device=device)
+    if model_digest(predictor.manifest) != sha256:
+        message = f"{model}: the model was replaced while the batch ran. Go on with --resume, and leave it alone."
+        raise ModelPackageError(message)
+    return predictor
 
 
 def _predict(job: CaseJob, settings: PredictionSettings) -> tuple[Image, Prediction]:
     # In a child process: a decoder that hangs, crashes or eats memory costs this case and not the worker.
     request = ReadRequest(series_uid=job.series_uid, allow=frozenset(job.allow))
     image = read_isolated(job.source, request, limits=settings.reading)
-    return image, _predictor(settings.model, settings.device).predict(image)
+    return image, _predictor(settings.model, settings.device, settings.model_sha256).predict(image)
 
 
 def _write_case(
@@ -101,24 +127,27 @@ def _write_case(
     from medseg.reports import write_overlay
 
     remove_leftovers(folder)
-    suffix = mask_format(settings.mask_format, image_format=image.metadata.format)
-    write_label_map(prediction.label_map, folder / f"mask.{suffix}", source=image)
+    disown(folder)
+    mask = folder / f"mask.{mask_format(settings.mask_format, image_format=image.metadata.format)}"
+    write_label_map(prediction.label_map, mask, source=image)
+    for earlier in {folder / f"mask.{suffix}" for suffix in MASK_FORMATS} - {mask}:
+        remove(earlier)
     write_overlay(
         folder / "overlay.png", image=image, reference=None, prediction=prediction.label_map, title=job.case_id
     )
     write_text_atomically(folder / "objects.csv", objects_csv(prediction.objects, ndim=image.affine.ndim))
-    write_text_atomically(folder / "case.json", _case_json(job, image, prediction, settings))
+    write_text_atomically(folder / RECORD, _case_json(job, image, prediction, settings))
     return file_hashes(folder)
 
 
 def _case_json(job: CaseJob, image: Image, prediction: Prediction, settings: PredictionSettings) -> str:
-    manifest = _predictor(settings.model, settings.device).manifest
+    manifest = _predictor(settings.model, settings.device, settings.model_sha256).manifest
     content = {
         "case": job.case_id,
         "source": job.shown_source,
         "source_sha256": job.content_hash,
         "model": manifest.name,
-        "weights_sha256": settings.weights_sha256,
+        "weights_sha256": manifest.weights_sha256,
         "medseg_version": __version__,
         "size_voxel": image.spatial_shape,
         "spacing_mm": image.spacing_mm if image.metadata.spacing_is_known else None,

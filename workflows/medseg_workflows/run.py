@@ -23,7 +23,7 @@ from medseg_workflows.batch_report import write_batch_report
 from medseg_workflows.cluster import ClusterPlan, connect
 from medseg_workflows.ledger import DONE, FAILED, CaseRecord, append_record, read_records
 from medseg_workflows.manifest import CaseJob, find_cases
-from medseg_workflows.predict_cohort import PredictionSettings, file_hashes, predict_case
+from medseg_workflows.predict_cohort import PredictionSettings, disown, file_hashes, model_digest, predict_case
 from medseg_workflows.schedule import is_worker_death, run_each
 
 
@@ -112,6 +112,8 @@ def _run(plan: BatchPlan, jobs: Sequence[CaseJob], settings: PredictionSettings)
     try:
         with closing(_do_cases(rest, settings, plan)) as finished:
             for count, record in enumerate(finished, start=1):
+                if record.status == FAILED:
+                    disown(plan.output / record.case_id)
                 append_record(ledger, record)
                 records[record.case_id] = record
                 _say(record, count, len(rest), started)
@@ -146,7 +148,7 @@ def _settings(plan: BatchPlan) -> PredictionSettings:
     from medseg.inference import find_model, read_manifest
 
     folder = find_model(plan.model)
-    sha256 = read_manifest(folder).weights_sha256
+    sha256 = model_digest(read_manifest(folder))
     return PredictionSettings(folder.resolve(), sha256, plan.mask_format, plan.device, _reading_limits(plan))
 
 

@@ -67,6 +67,16 @@ class MetaImageReader:
             return image_of(_volume(path, request), request)
 
 
+def data_file(path: Path) -> Path:
+    """The file with the numbers of the image whose header is `path`; often `path` itself.
+
+    Raises:
+        ImageFormatError: the header is damaged, or names no file that may be read.
+    """
+    with translated_errors(path, expected="a MetaImage file", remedy=_REMEDY):
+        return _volume(path, ReadRequest()).numbers.path
+
+
 def _volume(path: Path, request: ReadRequest) -> StoredVolume:
     check_no_axes(path, request)
     fields, end = _fields(path)

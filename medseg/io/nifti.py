@@ -42,6 +42,16 @@ class NiftiReader:
             return image_of(_volume(path, request), request)
 
 
+def data_file(path: Path) -> Path:
+    """The file with the numbers of the image whose header is `path`; often `path` itself.
+
+    Raises:
+        ImageFormatError: the header is damaged, or names no file that may be read.
+    """
+    with translated_errors(path, expected="a NIfTI image", remedy=_REMEDY):
+        return _volume(path, ReadRequest()).numbers.path
+
+
 def _volume(path: Path, request: ReadRequest) -> StoredVolume:
     header = read_header(path)
     shape, axes = _axes_of(header, request)

@@ -74,6 +74,16 @@ class NrrdReader:
             return image_of(_volume(path, request), request)
 
 
+def data_file(path: Path) -> Path:
+    """The file with the numbers of the image whose header is `path`; often `path` itself.
+
+    Raises:
+        ImageFormatError: the header is damaged, or names no file that may be read.
+    """
+    with translated_errors(path, expected="an NRRD file", remedy=_REMEDY):
+        return _volume(path, ReadRequest()).numbers.path
+
+
 def check_no_axes(path: Path, request: ReadRequest) -> None:
     """Pass when the request names no axes but those the file has anyway.
 

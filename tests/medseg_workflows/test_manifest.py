@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+import SimpleITK as sitk  # noqa: N813
 from medseg_workflows.manifest import content_hash, find_cases
 from PIL import Image
 
@@ -45,3 +47,12 @@ def test_the_hash_of_a_folder_changes_with_a_name_and_with_a_byte(tmp_path):
     renamed = content_hash(series)
     (series / "2").write_bytes(b"y")
     assert len({first, renamed, content_hash(series)}) == 3
+
+
+def test_the_hash_of_a_case_changes_with_the_numbers_beside_its_header(tmp_path):
+    sitk.WriteImage(sitk.GetImageFromArray(np.zeros((2, 3), np.uint8)), str(tmp_path / "a.mhd"))
+    (job,) = find_cases(tmp_path)
+    before = job.content_hash
+    (tmp_path / "a.raw").write_bytes(bytes([0, 0, 0, 0, 0, 1]))
+    assert job.content_hash != before
+    assert job.series_uid is None

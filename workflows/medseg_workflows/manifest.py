@@ -10,6 +10,7 @@ from pathlib import Path
 
 from medseg.io import InputImage, case_name, list_images
 from medseg.io.dicom.pseudonyms import Pseudonyms
+from medseg.io.stored_files import stored_files
 from medseg.printable import name_of_printables
 
 _CHUNK_BYTES = 1 << 20
@@ -90,7 +91,7 @@ def find_cases(folder: Path, *, allow: Collection[str] = (), key: bytes | None =
             name,
             image.path.resolve(),
             image.series_uid,
-            tuple(file.resolve() for file in image.files),
+            tuple(file.resolve() for file in _files(image)),
             tuple(sorted(allow)),
             is_concealed=key is not None,
         )
@@ -109,6 +110,14 @@ def content_hash(source: Path) -> str:
             while chunk := stream.read(_CHUNK_BYTES):
                 digest.update(chunk)
     return digest.hexdigest()
+
+
+def _files(image: InputImage) -> tuple[Path, ...]:
+    """What the image is read from, where that is more than its path."""
+    if image.files or image.path.is_dir():
+        return image.files
+    files = stored_files(image.path)
+    return files if len(files) > 1 else ()
 
 
 def _counted(name: str, earlier: Sequence[str]) -> str:

@@ -233,7 +233,7 @@ def _write(array: NDArray, *, affine: Affine, metadata: ImageMetadata, path: Pat
     if affine.ndim != 2:
         message = f"{path.name}: expected a 2-D image, got a volume. Write .tif or .nii.gz instead."
         raise GeometryError(message)
-    stored, grid = along_world_axes(array, affine=affine, name=path.name)
+    stored, grid = along_world_axes(array, affine=affine, name=path.name, keeps_directions=True)
     grey = stored.shape[0] == 1 and stored.dtype in (np.uint8, np.uint16)
     colour = stored.shape[0] == 3 and stored.dtype == np.uint8
     if not (grey or colour):

@@ -59,8 +59,17 @@ def in_order_of(axes: str, array: NDArray, *, affine: Affine, stored_axes: str) 
     return moved, affine.after_index_map(index_map)
 
 
-def along_world_axes(array: NDArray, *, affine: Affine, name: object) -> tuple[NDArray, Affine]:
+def along_world_axes(
+    array: NDArray, *, affine: Affine, name: object, keeps_directions: bool = False
+) -> tuple[NDArray, Affine]:
     """The same voxels ordered so that the spatial axes run along +z, +y, +x (or +y, +x), with their affine.
+
+    Args:
+        array: leading axes, then those of `affine`.
+        affine: of the spatial axes.
+        name: the file, for messages.
+        keeps_directions: whether an axis that runs backwards stays so: for files that can say it, and for those that
+            say nothing of places, where the order of the pixels is all that other programs go by.
 
     Raises:
         GeometryError: the grid is oblique, so that no order of its axes does.
@@ -78,7 +87,7 @@ def along_world_axes(array: NDArray, *, affine: Affine, name: object) -> tuple[N
     index_map[-1, -1] = 1.0
     flips = []
     for new, old in enumerate(order):
-        backwards = affine.linear[rows[old], old] < 0
+        backwards = not keeps_directions and affine.linear[rows[old], old] < 0
         index_map[old, new] = -1.0 if backwards else 1.0
         index_map[old, -1] = array.shape[leading + old] - 1 if backwards else 0.0
         flips.append(slice(None, None, -1) if backwards else slice(None))

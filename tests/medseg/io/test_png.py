@@ -4,11 +4,12 @@ import zlib
 import imagecodecs
 import numpy as np
 import pytest
+import SimpleITK as sitk  # noqa: N813
 from PIL import Image as Pillow
 from PIL import ImageOps
 
 from medseg.errors import ImageFormatError, InputError, LabelError
-from medseg.io import read_image, read_label_map
+from medseg.io import read_image, read_label_map, write_image
 from medseg.io.base import ReadRequest
 from medseg.io.budget import Budget, within_budget
 from medseg.io.png import PngReader
@@ -210,3 +211,19 @@ def test_the_header_is_read_without_decoding_the_pixels(tmp_path):
 
 def codes(item):
     return [verdict.code for verdict in item.metadata.verdicts]
+
+
+@pytest.mark.parametrize("suffix", ["mha", "nrrd", "nii.gz"])
+def test_pixels_of_other_formats_keep_their_order(tmp_path, suffix):
+    # All of these keep y growing downwards as the array does; in RAS their axes run backwards.
+    array = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing((0.5, 2.0))
+    image.SetOrigin((3.0, 4.0))
+    sitk.WriteImage(image, str(tmp_path / f"a.{suffix}"))
+    stored = read_image(tmp_path / f"a.{suffix}")
+    write_image(stored, tmp_path / "a.png")
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "a.png"))), array)
+    back = read_image(tmp_path / "a.png")
+    np.testing.assert_allclose(back.affine.apply([1, 2]), stored.affine.apply([2, 1]))
+    np.testing.assert_allclose(back.affine.apply([0, 0]), [-3, -4])

@@ -206,6 +206,12 @@ def _plan_sampling(plan: Plan, facts: Sequence[CaseFacts], meaning: LabelMeaning
 
 def _plan_evaluation(plan: Plan, facts: Sequence[CaseFacts], meaning: LabelMeaning, dims: int) -> None:
     task = "instances" if meaning.objects else "semantic"
+    if meaning.objects:
+        sizes = [count for one in facts for value, count in one.label_values.items() if value]
+        small = int(np.percentile(sizes, 1))
+        least = {"min_seed_voxels": max(1, small // 4), "min_voxels": max(1, small // 2)}
+        plan.settings["inference"]["rims"] = least
+        plan.reasons["inference.rims"] = f"99 % of the {len(sizes)} objects have {small} voxels or more."
     regions = sum(len(one.sides) for one in facts)
     is_one_class = len(meaning.labels) == 2 and not meaning.objects
     if dims == 3 and is_one_class and regions > len(facts) and _foreground_share(facts) < _FEW:

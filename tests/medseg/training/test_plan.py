@@ -148,6 +148,12 @@ def test_objects_are_learned_by_their_rims_and_small_ones_on_a_finer_grid():
     assert small["patch_size"][0] > large["transforms"]["patch_size"][0] == 96
 
 
+def test_what_is_half_as_large_as_the_smallest_objects_is_none():
+    sizes = {0: 9000, **{number: 100 + number for number in range(1, 102)}}  # 101 to 201: a hundredth of the way is 102
+    inference = settings_of(facts(label_values=sizes), meaning=OBJECTS)["inference"]
+    assert inference["rims"] == {"min_seed_voxels": 25, "min_voxels": 51}
+
+
 def test_stacks_are_not_turned_out_of_their_slices():
     augmentation = settings_of(facts(shape=(64, 64, 64)))["transforms"]["augmentation"]
     assert augmentation == {"rotate90_probability": 0.0}

@@ -75,12 +75,22 @@ def _short(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path != root and path.is_relative_to(root) else path.name or str(path)
 
 
+def _over_time(description: ImageDescription) -> str:
+    from medseg.io.time_series import spoken_interval
+
+    seconds = description.interval_s
+    return f"{description.num_times} points in time" + (
+        "" if seconds is None else f", {spoken_interval(seconds)} apart"
+    )
+
+
 def _below(description: ImageDescription, *, show_uid: bool) -> tuple[str, ...]:
     """What does not fit into a row: the series, the levels, why it is refused (without the path again), the notes."""
     series = (f"series {description.series_uid}",) if show_uid else ()
     problem = description.problem.removeprefix(f"{description.path}: ").replace(f"{description.path}{os.sep}", "")
     problem = problem.replace(str(description.path), "the file")
+    times = (_over_time(description),) if description.num_times > 1 else ()
     notes = tuple(f"note: {note}" for note in description.notes)
     levels = ", ".join(f"{number}: {_times(shape)}" for number, shape in enumerate(description.levels))
     stored = (f"levels {levels}",) if len(description.levels) > 1 else ()
-    return (*series, *stored, *((problem,) if problem else ()), *notes)
+    return (*series, *times, *stored, *((problem,) if problem else ()), *notes)

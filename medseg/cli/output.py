@@ -41,27 +41,38 @@ def print_table(
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Callable[[float], None]]:
-    """Yield a function that takes the finished fraction, 0 to 1, and shows it on stderr with the time left."""
+def progress(title: str, *, num_frames: int = 0) -> Iterator[Callable[[float], None]]:
+    """Yield a function that takes the finished fraction, 0 to 1, and shows it on stderr with the time left.
+
+    Args:
+        title: of the job.
+        num_frames: of a time series, which are counted; 0 for other jobs.
+    """
     if sys.stderr.isatty():
-        with _bar(title) as update:
+        with _bar(title, num_frames) as update:
             yield update
     else:
-        yield _lines(title)
+        yield _lines(title, num_frames)
+
+
+def _titled(title: str, num_frames: int, fraction: float) -> str:
+    if num_frames == 0:
+        return title
+    return f"{title}, frame {min(int(fraction * num_frames) + 1, num_frames)} of {num_frames}"
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[Callable[[float], None]]:
+def _bar(title: str, num_frames: int) -> Iterator[Callable[[float], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=1.0)
-        yield lambda fraction: bar.update(task, completed=fraction)
+        task = bar.add_task(_titled(title, num_frames, 0.0), total=1.0)
+        yield lambda fraction: bar.update(task, completed=fraction, description=_titled(title, num_frames, fraction))
 
 
-def _lines(title: str) -> Callable[[float], None]:
+def _lines(title: str, num_frames: int) -> Callable[[float], None]:
     started = last = time.monotonic()
 
     def update(fraction: float) -> None:
@@ -71,6 +82,6 @@ def _lines(title: str) -> Callable[[float], None]:
             return
         last = now
         left = (now - started) * (1 - fraction) / fraction
-        print(f"{title}: {fraction:.0%}, about {left:.0f} s left", file=sys.stderr)
+        print(f"{_titled(title, num_frames, fraction)}: {fraction:.0%}, about {left:.0f} s left", file=sys.stderr)
 
     return update

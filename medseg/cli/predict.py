@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from medseg.images import Image
     from medseg.inference import Ensemble, Prediction, Predictor
     from medseg.io import InputImage
+    from medseg.io.base import ReadRequest
+    from medseg.io.time_series import SeriesHeader
 
 
 def predict(
@@ -27,13 +32,21 @@ def predict(
     inputs: Annotated[
         list[Path], typer.Argument(metavar="INPUT...", help="Image files, DICOM series folders, or folders of images.")
     ],
-    output: Annotated[Path, typer.Option(help="Mask file, or a folder for several inputs.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            help="Mask file, or a folder for several inputs, or for the masks of a Cell Tracking Challenge sequence."
+        ),
+    ],
     format_: Annotated[
         str | None,
         typer.Option("--format", help="Format of masks in a folder: nii.gz, nii, tif, png, ome.zarr or dcm (SEG)."),
     ] = None,
     device: Device = "auto",
-    axes: Annotated[str | None, typer.Option(help="Axes of a file that does not state them, ZYX for example.")] = None,
+    axes: Annotated[
+        str | None,
+        typer.Option(help="Axes of a file that does not state them: ZYX for a stack of slices, TYX for a time series."),
+    ] = None,
     level: Level = 0,
     series: Annotated[
         str | None, typer.Option(metavar="UID", help="The one volume to take from a DICOM folder with several.")
@@ -52,13 +65,18 @@ def predict(
         ),
     ] = None,
     overlay: Annotated[
-        Path | None, typer.Option(help="Also draw the mask over the image as a PNG (one input only).")
+        Path | None,
+        typer.Option(
+            help="Also draw the mask over the image as a PNG (one input only); of a time series the frame with most "
+            "pixels found."
+        ),
     ] = None,
 ) -> None:
     """Segment images with a trained model; the mask lies on the input's own grid.
 
-    Of a folder, each image file and each volume of a DICOM series is an image of its own. Several models give the mean
-    of their probabilities.
+    Of a folder, each image file and each volume of a DICOM series is an image of its own. A time series (a file with an
+    axis T, or the frames t000.tif, .. of the Cell Tracking Challenge) is predicted frame by frame; its masks are one
+    result. Several models give the mean of their probabilities.
 
     Example: [bold]medseg predict em-membranes slice.png --output mask.png[/bold]
 
@@ -66,11 +84,14 @@ def predict(
 
     Example: [bold]medseg predict runs/nuclei-mask-rcnn nuclei.png --output mask.png --objects nuclei.csv[/bold]
 
+    Example: [bold]medseg predict nuclei 01 --output 01_RES[/bold]
+
     Example: [bold]medseg predict runs/deconvnet,runs/fcn_8s slice.png --output mask.png[/bold]
     """
     from medseg.files import check_writable
-    from medseg.inference import Ensemble, find_model, load_model, write_objects
-    from medseg.io import read_image, write_image, write_label_map
+    from medseg.inference import Ensemble, find_model, load_model
+    from medseg.io.base import ReadRequest
+    from medseg.io.read_frames import time_series_at
 
     folders = [find_model(name) for name in _model_names(model)]
     images = [image for entry in inputs for image in _images_of(entry, series=series, allow=allow or [])]
@@ -84,20 +105,69 @@ def predict(
     predictor = members[0] if len(members) == 1 else Ensemble(members)
     check_writable(targets[0].parent)  # all targets lie in one folder
     for source, target in zip(images, targets, strict=True):
-        image = read_image(source.path, axes=axes, series_uid=source.series_uid, level=level, allow=allow or ())
-        prediction = _predict_with_progress(predictor, image, source.name, with_probabilities=probabilities is not None)
-        write_label_map(prediction.label_map, target, source=image)
-        if tables:
-            write_objects(prediction, tables[source], file_name=source.path.name)
-        if probabilities is not None and prediction.probabilities is not None:
-            write_image(prediction.probabilities, probabilities)
-        if overlay is not None:
-            from medseg.reports import write_overlay
-
-            write_overlay(overlay, image=image, reference=None, prediction=prediction.label_map, title=source.name)
-        _print_result(target, prediction)
+        request = ReadRequest(axes=axes, series_uid=source.series_uid, level=level, allow=frozenset(allow or ()))
+        results = _Results(target, tables.get(source), probabilities, overlay)
+        over_time = None if source.series_uid is not None else time_series_at(source.path, request)
+        if over_time is None:
+            _predict_image(predictor, source, results, request=request)
+        else:
+            _predict_series(predictor, over_time, results, request=request)
     for notice in dict.fromkeys(member.manifest.notice for member in members):
         typer.echo(notice, err=True)
+
+
+@dataclass(frozen=True)
+class _Results:
+    """Where the results of one input go; None for those that are not wanted."""
+
+    masks: Path
+    objects: Path | None
+    probabilities: Path | None
+    overlay: Path | None
+
+
+def _predict_image(
+    predictor: Predictor | Ensemble, source: InputImage, results: _Results, *, request: ReadRequest
+) -> None:
+    from medseg.inference import write_objects
+    from medseg.io import write_image, write_label_map
+    from medseg.io.dispatch import read_with
+
+    image = read_with(source.path, request)
+    wanted = results.probabilities
+    prediction = _predict_with_progress(predictor, image, source.name, with_probabilities=wanted is not None)
+    write_label_map(prediction.label_map, results.masks, source=image)
+    if results.objects is not None:
+        write_objects(prediction, results.objects, file_name=source.path.name)
+    if wanted is not None and prediction.probabilities is not None:
+        write_image(prediction.probabilities, wanted)
+    if results.overlay is not None:
+        from medseg.reports import write_overlay
+
+        write_overlay(results.overlay, image=image, prediction=prediction.label_map, title=source.name)
+    names = [row.label for row in prediction.objects]
+    _print_result(results.masks, Counter(names), notes=prediction.label_map.metadata.notes)
+
+
+def _predict_series(
+    predictor: Predictor | Ensemble, series: SeriesHeader, results: _Results, *, request: ReadRequest
+) -> None:
+    from medseg.cli.output import progress
+    from medseg.io import case_name
+    from medseg.io.ctc_frames import FORMAT as CTC
+    from medseg.jobs.predict_time_series import SeriesTargets, predict_time_series
+
+    if results.probabilities is not None:
+        message = (
+            f"{series.path}: --probabilities takes one picture or volume, got {len(series.times.numbers)} points in "
+            "time. Save the one that you need to a file of its own."
+        )
+        raise InputError(message)
+    as_ctc = series.format == CTC and not _is_mask_file(results.masks)
+    targets = SeriesTargets(results.masks, as_ctc=as_ctc, objects=results.objects, overlay=results.overlay)
+    with progress(case_name(series.path), num_frames=len(series.times.numbers)) as update:
+        summary = predict_time_series(predictor, series, targets, request=request, progress=update)
+    _print_result(results.masks, summary.counts, notes=summary.notes, num_frames=summary.num_frames)
 
 
 def _model_names(text: str) -> list[str]:
@@ -116,43 +186,59 @@ def _predict_with_progress(
         return predictor.predict(image, with_probabilities=with_probabilities, progress=update)
 
 
-def _print_result(target: Path, prediction: Prediction) -> None:
-    classes = sorted({row.label for row in prediction.objects})
-    counts = ", ".join(f"{sum(row.label == name for row in prediction.objects)} x {name}" for name in classes)
-    print(f"{target}  ({counts or 'nothing found'})")
-    for note in prediction.label_map.metadata.notes:
+def _print_result(target: Path, counts: Mapping[str, int], *, notes: Iterable[str], num_frames: int = 0) -> None:
+    found = ", ".join(f"{count} x {name}" for name, count in sorted(counts.items())) or "nothing found"
+    print(f"{target}  ({f'{num_frames} frames, ' if num_frames else ''}{found})")
+    for note in notes:
         typer.echo(f"note: {note}", err=True)
 
 
 def _images_of(source: Path, *, series: str | None, allow: list[str]) -> list[InputImage]:
-    from medseg.io import InputImage, links_out_of, list_images
+    from medseg.io import InputImage, links_out_of
+    from medseg.io.volumes import list_images_and_sequences
 
     for link in links_out_of(source):
         typer.echo(f"note: {printable(link.sentence)}", err=True)
 
-    return [InputImage(source, series)] if series is not None else list_images(source, allow=allow)
+    return [InputImage(source, series)] if series is not None else list_images_and_sequences(source, allow=allow)
 
 
 def _targets(images: list[InputImage], output: Path, format_: str | None) -> list[Path]:
     """The mask file of each image."""
-    from medseg.io.dispatch import reader_of
-    from medseg.io.mask_format import MASK_FORMATS, check_mask_format, mask_format
+    from medseg.io.mask_format import MASK_FORMATS, check_mask_format
 
     check_mask_format(format_)
-    is_file_name = output.name.lower().endswith(tuple(f".{suffix}" for suffix in (*MASK_FORMATS, "tiff")))
-    if is_file_name and not (output.is_dir() and not output.name.lower().endswith(".zarr")):
+    if _is_mask_file(output) and not (output.is_dir() and not output.name.lower().endswith(".zarr")):
         _check_one(images, output)
         return [output]
     if output.suffix and not output.is_dir() and len(images) == 1:
         message = f"--output {output}: masks are written as {', '.join(MASK_FORMATS)}. Choose one of these suffixes."
         raise InputError(message)
-    suffixes = [mask_format(format_, image_format=reader_of(image.path).format) for image in images]
-    names = [f"{image.name}.{suffix}" for image, suffix in zip(images, suffixes, strict=True)]
+    if len(images) == 1 and images[0].is_sequence and format_ is None:
+        return [output]
+    names = [_mask_name(image, format_) for image in images]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
         message = f"several inputs would be written as {output / doubled[0]}. Rename them or run them one by one."
         raise InputError(message)
     return [output / name for name in names]
+
+
+def _is_mask_file(path: Path) -> bool:
+    from medseg.io.mask_format import MASK_FORMATS
+
+    return path.name.lower().endswith(tuple(f".{suffix}" for suffix in (*MASK_FORMATS, "tiff")))
+
+
+def _mask_name(image: InputImage, format_: str | None) -> str:
+    """What the mask of an image is called in a folder; of a sequence a folder as the challenge calls it."""
+    from medseg.io.dispatch import reader_of
+    from medseg.io.mask_format import mask_format
+
+    if image.is_sequence and format_ is None:
+        return f"{image.name}_RES"
+    kind = reader_of(image.files[0] if image.is_sequence else image.path).format
+    return f"{image.name}.{mask_format(format_, image_format=kind)}"
 
 
 def _object_files(images: list[InputImage], objects: Path | None) -> dict[InputImage, Path]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 
 from medseg.inference.objects import ObjectRow
 
+_NAMES = tuple(field.name for field in fields(ObjectRow))
 _AXES = {"centroid_mm": "xyz", "centroid_voxel": "012", "box_start": "012", "box_stop": "012"}
 """Fields that hold one number an axis: letters of the world axes, or positions of the array axes."""
 
@@ -20,14 +21,33 @@ def objects_csv(objects: Sequence[ObjectRow], *, ndim: int) -> str:
         objects: the rows.
         ndim: number of spatial axes, which decides how many columns a position has.
     """
+    return _text([_header(ndim), *(_line(row, ndim) for row in objects)])
+
+
+def frames_csv(objects: Mapping[int, Sequence[ObjectRow]], *, ndim: int) -> str:
+    """The same for a time series, with the number of the frame in the first column.
+
+    Args:
+        objects: number of a frame -> its rows.
+        ndim: as in `objects_csv`.
+    """
+    lines = ([str(frame), *_line(row, ndim)] for frame, rows in objects.items() for row in rows)
+    return _text([["frame", *_header(ndim)], *lines])
+
+
+def _text(lines: Sequence[Sequence[str]]) -> str:
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    names = [field.name for field in fields(ObjectRow)]
-    writer.writerow([column for name in names for column in _columns(name, ndim)])
-    for row in objects:
-        content = asdict(row)
-        writer.writerow([cell for name in names for cell in _cells(name, content[name], ndim)])
+    csv.writer(stream, lineterminator="\n").writerows(lines)
     return stream.getvalue()
+
+
+def _header(ndim: int) -> list[str]:
+    return [column for name in _NAMES for column in _columns(name, ndim)]
+
+
+def _line(row: ObjectRow, ndim: int) -> list[str]:
+    content = asdict(row)
+    return [cell for name in _NAMES for cell in _cells(name, content[name], ndim)]
 
 
 def _columns(name: str, ndim: int) -> list[str]:

@@ -18,11 +18,12 @@ class ReadRequest:
     """How a file is to be read, beyond its path.
 
     Attributes:
-        axes: one letter from "CZYX" an axis of the stored array, where the file does not say or says it wrongly.
+        axes: one letter from "TCZYX" an axis of the stored array, where the file does not say or says it wrongly.
         series_uid: which DICOM series of a folder: its UID, with "#" and a volume's name where it holds several.
         slice_index: the one slice wanted along the first spatial axis; None is the whole image.
         as_labels: whether the numbers are labels, so that palette indices are kept instead of turned into colours.
         level: resolution of an image that is stored at several; 0 is the finest.
+        time: the one point in time wanted of a TIFF or OME-Zarr with several; None takes files with one only.
         allow: codes of refusals that the user overrules, where a verdict permits it (`medseg.verdicts`).
     """
 
@@ -31,6 +32,7 @@ class ReadRequest:
     slice_index: int | None = None
     as_labels: bool = False
     level: int = 0
+    time: int | None = None
     allow: frozenset[str] = frozenset()
 
 
@@ -98,24 +100,41 @@ class Writer(Protocol):
         ...
 
 
+def check_time(time: int, *, count: int, name: object) -> None:
+    """Pass when a series of `count` points in time has a point `time`.
+
+    Raises:
+        InputError: it has not.
+    """
+    if not 0 <= time < count:
+        message = f"{name}: expected a point in time between 0 and {count - 1}, got {time}."
+        raise InputError(message)
+
+
 def suffix_in(name: str, suffixes: tuple[str, ...]) -> str | None:
     """The longest of `suffixes` with which the file name ends, in lower case, or None."""
     lowered = name.lower()
     return max((suffix for suffix in suffixes if lowered.endswith(suffix)), key=len, default=None)
 
 
-def check_axes_letters(axes: str, *, ndim: int, name: object) -> str:
+def check_axes_letters(axes: str, *, ndim: int, name: object, known: str = "CZYX") -> str:
     """`axes` in capitals, fit for an array of `ndim` axes.
+
+    Args:
+        axes: one letter an axis.
+        ndim: number of axes of the stored array.
+        name: the file, for messages.
+        known: letters that the format has; with T, time, where it holds time series.
 
     Raises:
         InputError: wrong number of letters, unknown or repeated ones, or no Y and X.
     """
     letters = axes.upper()
-    wrong = len(letters) != ndim or set(letters) - set("CZYX") or len(set(letters)) != len(letters)
+    wrong = len(letters) != ndim or set(letters) - set(known) or len(set(letters)) != len(letters)
     if wrong or not {"Y", "X"} <= set(letters):
         message = (
-            f"{name}: expected --axes with {ndim} different letters from C, Z, Y, X (Y and X among them), one for each "
-            f"axis of the stored array, got {axes!r}. For a stack of grey slices that is ZYX."
+            f"{name}: expected --axes with {ndim} different letters from {', '.join(known)} (Y and X among them), "
+            f"one for each axis of the stored array, got {axes!r}. For a stack of grey slices that is ZYX."
         )
         raise InputError(message)
     return letters

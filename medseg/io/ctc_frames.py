@@ -8,26 +8,28 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from medseg.errors import InputError
-from medseg.files import atomic_folder
-from medseg.images import Image, LabelMap
+from medseg.files import atomic_folder, atomic_path
+from medseg.images import LabelMap
 from medseg.io.base import ReadRequest
-from medseg.io.budget import check_budget
-from medseg.io.refusals import refuse
+from medseg.io.inside import is_inside
 from medseg.io.tiff import TiffReader
-from medseg.io.time_series import FrameTimes, SeriesHeader, frame_times, stacked_frames
+from medseg.io.time_series import FrameTimes, SeriesHeader, frame_times
 
 FORMAT = "ctc"
 _FRAME = re.compile(r"(?P<kind>t|mask|man_seg|man_track)(?P<number>\d{3,})\.tiff?", re.IGNORECASE)
 _IMAGES = "t"
 _TITLES = {"mask": "masks", "man_seg": "segmentation truth", "man_track": "tracking truth"}
+_TRACKS = "res_track.txt"
 _MOST_FLOORS = 3
 """From the folder of a data set to that of a mask: 01_GT / SEG / man_seg000.tif."""
+_PLAIN = ReadRequest()
 _LARGEST_NUMBER = np.iinfo(np.uint16).max
 """Of an object: the challenge's masks have 16 bits."""
 
@@ -47,13 +49,18 @@ class FrameFolder:
     files: Mapping[int, Path]
 
     @property
+    def is_of_masks(self) -> bool:
+        """Whether the files hold numbers of objects."""
+        return self.kind != _IMAGES
+
+    @property
     def title(self) -> str:
         """The sequence and what its files are: "01 masks"."""
         name = self.folder.name
         if name in {"SEG", "TRA", "ST"}:
             name = self.folder.parent.name
         sequence = name.split("_")[0] or name
-        return sequence if self.kind == _IMAGES else f"{sequence} {_TITLES[self.kind]}"
+        return sequence if not self.is_of_masks else f"{sequence} {_TITLES[self.kind]}"
 
 
 def is_frame_name(name: str) -> bool:
@@ -62,7 +69,10 @@ def is_frame_name(name: str) -> bool:
 
 
 def frame_folders(root: Path) -> tuple[FrameFolder, ...]:
-    """The sequences of two frames or more in a folder and up to two floors below, images first; only names are read."""
+    """The sequences of two frames or more in a folder and up to two floors below, images first; only names are read.
+
+    Links that lead out of the folder are not followed.
+    """
     found: list[FrameFolder] = []
     for place, folders, names in os.walk(root):
         deep = len(Path(place).relative_to(root).parts)
@@ -70,53 +80,40 @@ def frame_folders(root: Path) -> tuple[FrameFolder, ...]:
         kinds: dict[str, dict[int, Path]] = {}
         for name in sorted(names):
             match = _FRAME.fullmatch(name)
-            if match is not None:
+            if match is not None and not _leads_out(Path(place) / name, root):
                 kinds.setdefault(match["kind"].lower(), {}).setdefault(int(match["number"]), Path(place) / name)
         found += [
             FrameFolder(Path(place), kind, dict(sorted(files.items())))
             for kind, files in kinds.items()
             if len(files) > 1
         ]
-    return tuple(sorted(found, key=lambda one: (one.kind != _IMAGES, one.folder, one.kind)))
+    return tuple(sorted(found, key=lambda one: (one.is_of_masks, one.folder, one.kind)))
 
 
-def frame_folder_header(frames: FrameFolder) -> SeriesHeader:
+def _leads_out(path: Path, root: Path) -> bool:
+    return path.is_symlink() and not is_inside(path, root)
+
+
+def frame_folder_header(frames: FrameFolder, request: ReadRequest = _PLAIN) -> SeriesHeader:
     """What the first frame says of them all.
 
+    Args:
+        frames: of a sequence.
+        request: its axes are those of each file.
+
     Raises:
-        RefusedImageError: the frames are volumes.
         MedsegError: the first cannot be read.
     """
-    first = next(iter(frames.files.values()))
-    found = TiffReader().header(first, ReadRequest(as_labels=frames.kind != _IMAGES))
-    if len(found.shape) != 3:
-        cause = "expected frames that are pictures, got volumes"
-        refuse(frames.folder, "several-times", cause, "Open one frame, t000.tif for example")
-    pixel_mm = (found.affine.spacing_mm[0], found.affine.spacing_mm[1])
+    files = tuple(frames.files.values())
     return SeriesHeader(
         path=frames.folder,
         format=FORMAT,
-        shape=(len(frames.files), found.shape[1], found.shape[2]),
+        frame=TiffReader().header(files[0], replace(request, as_labels=frames.is_of_masks)),
         times=FrameTimes(tuple(frames.files)),
-        pixel_mm=pixel_mm if found.metadata.spacing_is_known else None,
-        is_mask=frames.kind != _IMAGES,
+        files=files,
+        is_mask=frames.is_of_masks,
         title=frames.title,
     )
-
-
-def read_frame_folder(frames: FrameFolder) -> Image:
-    """The frames as a stack; see `medseg.io.time_series`.
-
-    Raises:
-        RefusedImageError: they do not fit into memory, or one cannot be read.
-        InputError: they differ in size.
-    """
-    request = ReadRequest(as_labels=frames.kind != _IMAGES)
-    first = TiffReader().header(next(iter(frames.files.values())), request)
-    size = int(np.prod(first.shape)) * first.dtype.itemsize
-    check_budget(frames.folder, expected_bytes=size * len(frames.files), copies=2.0)
-    images = [TiffReader().read(path, request) for path in frames.files.values()]
-    return stacked_frames(images, FrameTimes(tuple(frames.files)), path=frames.folder)
 
 
 def write_ctc_masks(label_map: LabelMap, folder: Path) -> None:
@@ -130,24 +127,69 @@ def write_ctc_masks(label_map: LabelMap, folder: Path) -> None:
         InputError: it is no stack of frames, or a number is larger than 65535.
         StorageError: the disk is full or read-only.
     """
-    import tifffile
-
     times = frame_times(label_map.metadata)
     if times is None or label_map.axes != "ZYX":
         message = (
             f"{folder}: expected the masks of a time series, got axes {label_map.axes}. Write .ome.tif or .nii.gz."
         )
         raise InputError(message)
-    largest = int(label_map.array.max(initial=0))
+    _check_numbers(label_map.array, folder)
+    with atomic_folder(folder) as temporary:
+        temporary.mkdir(exist_ok=True)
+        for name, frame in zip(ctc_mask_names(times), label_map.array, strict=True):
+            _write_mask(frame, temporary / name)
+
+
+def ctc_mask_names(times: FrameTimes) -> tuple[str, ...]:
+    """The names of the masks of some frames, mask000.tif and so on, under the frames' own numbers."""
+    digits = max(3, len(str(max(times.numbers))))
+    return tuple(f"mask{number:0{digits}d}.tif" for number in times.numbers)
+
+
+def check_mask_folder(folder: Path, times: FrameTimes) -> None:
+    """Pass when the masks of some frames, written into `folder`, would not stand among those of another result.
+
+    Raises:
+        InputError: it holds masks of other frames, or tracks.
+    """
+    names = {*ctc_mask_names(times)}
+    there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    foreign = [name for name in there if name not in names and (is_frame_name(name) or name == _TRACKS)]
+    if foreign:
+        message = (
+            f"{folder}: expected a folder without another result in it, and it holds {foreign[0]}. Move that, "
+            "or choose another --output."
+        )
+        raise InputError(message)
+
+
+def write_ctc_mask(numbers: NDArray[np.integer], path: Path) -> None:
+    """Write the numbered objects of one frame as a TIFF of 16 bits, whole or not at all.
+
+    Args:
+        numbers: (rows, columns), or (slices, rows, columns).
+        path: of the mask.
+
+    Raises:
+        InputError: a number is larger than 65535.
+        StorageError: the disk is full or read-only.
+    """
+    _check_numbers(numbers, path)
+    with atomic_path(path) as temporary:
+        _write_mask(numbers, temporary)
+
+
+def _check_numbers(numbers: NDArray[np.integer], path: Path) -> None:
+    largest = int(numbers.max(initial=0))
     if largest > _LARGEST_NUMBER:
         message = (
-            f"{folder}: the challenge's masks hold numbers up to {_LARGEST_NUMBER}, the largest here is {largest}. "
+            f"{path}: the challenge's masks hold numbers up to {_LARGEST_NUMBER}, the largest here is {largest}. "
             "Write .ome.tif instead."
         )
         raise InputError(message)
-    digits = max(3, len(str(max(times.numbers))))
-    with atomic_folder(folder) as temporary:
-        temporary.mkdir(exist_ok=True)
-        for number, frame in zip(times.numbers, label_map.array, strict=True):
-            path = temporary / f"mask{number:0{digits}d}.tif"
-            tifffile.imwrite(path, frame.astype(np.uint16), compression="zlib", photometric="minisblack")
+
+
+def _write_mask(numbers: NDArray[np.integer], path: Path) -> None:
+    import tifffile
+
+    tifffile.imwrite(path, numbers.astype(np.uint16), compression="zlib", photometric="minisblack")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from medseg.errors import GeometryError, InputError
 from medseg.files import atomic_folder, atomic_path
@@ -27,7 +30,7 @@ from medseg.io.ome_zarr_writer import OmeZarrWriter, check_replaceable
 from medseg.io.png import PngReader, PngWriter
 from medseg.io.signatures import formats_by_content
 from medseg.io.tiff import TiffReader, TiffWriter
-from medseg.io.time_series import frame_times
+from medseg.io.time_series import FrameTimes, frame_times
 
 DICOM_READER = DicomReader()
 OME_ZARR_READER = OmeZarrReader()
@@ -50,7 +53,10 @@ WRITERS: tuple[Writer, ...] = (
 )
 _READER_OF_SUFFIX = {suffix: reader for reader in READERS for suffix in reader.suffixes}
 _WRITER_OF_SUFFIX = {suffix: writer for writer in WRITERS for suffix in writer.suffixes}
-_FORMAT_WITH_TIMES = TiffWriter.format
+_FRAME_WRITERS: Mapping[str, TiffWriter | OmeZarrWriter] = {
+    TiffWriter.format: TiffWriter(),
+    OmeZarrWriter.format: OmeZarrWriter(),
+}
 IMAGE_SUFFIXES = tuple(_READER_OF_SUFFIX)
 """Suffixes of the files that can be read, in lower case."""
 
@@ -105,6 +111,15 @@ def read_label_map(
 
 def read_with(path: Path, request: ReadRequest) -> Image:
     """The image at `path`, read as `request` says; see `read_image`."""
+    return reader_for(path, request).read(path, request)
+
+
+def reader_for(path: Path, request: ReadRequest) -> Reader:
+    """The reader for `path`, when what is asked for is something that its format has.
+
+    Raises:
+        InputError: it is not; or as for `reader_of`.
+    """
     reader = reader_of(path)
     if request.series_uid is not None and reader is not DICOM_READER:
         message = f"{path}: a series UID selects a series from a DICOM folder, and this is no DICOM. Leave it out."
@@ -112,7 +127,7 @@ def read_with(path: Path, request: ReadRequest) -> Image:
     if request.level and reader is not OME_ZARR_READER:
         message = f"{path}: a level selects a resolution of an OME-Zarr image, and this is none. Leave it out."
         raise InputError(message)
-    return reader.read(path, request)
+    return reader
 
 
 def read_labels_with(path: Path, request: ReadRequest, *, labels: LabelTable | None, kind: LabelKind) -> LabelMap:
@@ -174,6 +189,40 @@ def write_label_map(label_map: LabelMap, path: str | Path, *, source: Image | No
         writer.write_label_map(label_map, temporary)
 
 
+def write_label_frames(array: NDArray[np.integer], path: str | Path, *, like: LabelMap, times: FrameTimes) -> None:
+    """Write the label maps of a time series in the format of the suffix, OME-TIFF or OME-Zarr.
+
+    Args:
+        array: (frames, *spatial).
+        path: its suffix chooses the format.
+        like: one of the frames, whose place, classes and origin are those of all.
+        times: of the frames; their numbers are not kept.
+
+    Raises:
+        InputError: a suffix of another format.
+        GeometryError: a grid that the format cannot hold.
+        StorageError: the disk is full or read-only.
+    """
+    final = Path(path)
+    check_holds_frames(final)
+    writer = writer_of(final)
+    with _atomic(final, writer) as temporary:
+        _FRAME_WRITERS[writer.format].write_label_frames(array, temporary, like=like, times=times)
+
+
+def check_holds_frames(path: Path) -> None:
+    """Pass when the format of the suffix has an axis of time.
+
+    Raises:
+        InputError: it has none.
+    """
+    if suffix_in(path.name, DICOM_SUFFIXES) is not None or writer_of(path).format not in _FRAME_WRITERS:
+        message = (
+            f"{path}: cannot hold a time series: its frames would be taken for slices. Write .ome.tif or .ome.zarr."
+        )
+        raise InputError(message)
+
+
 def reader_of(path: Path) -> Reader:
     """The reader for `path`.
 
@@ -212,7 +261,7 @@ def writer_of(path: Path) -> Writer:
 
 
 def _check_holds_times(path: Path, metadata: ImageMetadata, writer: Writer) -> None:
-    if frame_times(metadata) is not None and writer.format != _FORMAT_WITH_TIMES:
+    if frame_times(metadata) is not None and writer.format != TiffWriter.format:
         message = f"{path}: cannot hold a time series: its frames would be taken for slices. Write .ome.tif."
         raise InputError(message)
 

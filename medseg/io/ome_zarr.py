@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medseg.images import Image, Label, LabelTable
-from medseg.io.base import ImageHeader, ReadRequest
+from medseg.io.base import ImageHeader, ReadRequest, check_time
 from medseg.io.ome_zarr_metadata import label_folders
 from medseg.io.ome_zarr_volume import FORMAT, OmeZarrVolume, open_ome_zarr, opened
 from medseg.io.refusals import refuse
@@ -33,34 +33,42 @@ class OmeZarrReader:
 
     def header(self, path: Path, request: ReadRequest) -> ImageHeader:
         """What the folder says about its image, without reading chunks."""
-        volume = _volume(path, request)
+        volume = volume_of(path, request)
         affine = volume.affine(request.level)
         shape, levels = volume.levels[request.level], volume.levels
         return ImageHeader(shape, volume.axes, volume.dtype, affine, volume.metadata, levels)
 
     def read(self, path: Path, request: ReadRequest) -> Image:
         """The image, or its one slice; then only that slice's chunks are read."""
-        volume = _volume(path, request)
-        index = request.slice_index
+        volume = volume_of(path, request)
+        index, time = request.slice_index, request.time or 0
         if index is None:
-            image = volume.read(level=request.level)
+            image = volume.read(level=request.level, time=time)
         else:
             volume.affine(request.level)  # a level that is not there is the first thing to say
             shape = volume.levels[request.level][1:]
             first = 0 if len(shape) == 2 else index
             check_slice_index(first, count=shape[0], name=path)
             rest = [(0, size) for size in shape]
-            image = volume.read([(first, first + 1), *rest[1:]] if len(shape) == 3 else rest, level=request.level)
+            region = [(first, first + 1), *rest[1:]] if len(shape) == 3 else rest
+            image = volume.read(region, level=request.level, time=time)
             image = slice_of(image, 0)  # refuses pictures
             extra = {**image.metadata.extra, "slice_index": index}
             image = image.replace(metadata=replace(image.metadata, extra=extra))
         return _with_table(image, volume.multiscale.image_label) if request.as_labels else image
 
 
-def _volume(path: Path, request: ReadRequest) -> OmeZarrVolume:
+def volume_of(path: Path, request: ReadRequest) -> OmeZarrVolume:
+    """The open image, or label map where labels are asked for.
+
+    Raises:
+        RefusedImageError: several points in time, and none was asked for; or as for `open_ome_zarr`.
+    """
     place = _label_folder(path) if request.as_labels else path
     volume = opened(place, axes=request.axes, allow=request.allow, as_labels=request.as_labels)
-    if volume.num_times > 1:
+    if request.time is not None:
+        check_time(request.time, count=volume.num_times, name=path)
+    elif volume.num_times > 1:
         cause = f"expected one point in time, got {volume.num_times} (axes {volume.stored_axes.lower()})"
         remedy = "Read one with open_ome_zarr(path).read(time=0), or give --axes with Z for T if they are slices"
         refuse(path, "several-times", cause, remedy)

@@ -238,7 +238,7 @@ def open_ome_zarr(path: str | Path, *, axes: str | None = None) -> OmeZarrVolume
 
     Args:
         path: folder of the image.
-        axes: one letter of C, Z, Y, X an axis of the stored arrays, in place of those that the metadata states.
+        axes: one letter of T, C, Z, Y, X an axis of the stored arrays, in place of those that the metadata states.
 
     Raises:
         InputError: no such folder, or axes that do not fit.
@@ -259,7 +259,7 @@ def opened(
         multiscale = read_multiscale(path)
     shape = multiscale.levels[0].array.shape
     if axes is not None:
-        letters = check_axes_letters(axes, ndim=len(shape), name=path)
+        letters = check_axes_letters(axes, ndim=len(shape), name=path, known="CZYXT")
         if letters != multiscale.axes:  # its units belong to other axes than the user's
             multiscale = replace(multiscale, mm_per_unit={})
     else:
@@ -268,9 +268,8 @@ def opened(
             cause = (
                 f"expected axes of time, channels and space, got another of several entries (axes {letters.lower()})"
             )
-            refuse(
-                path, "unknown-axes", cause, f"Give --axes with one letter of C, Z, Y, X for each of the {len(shape)}"
-            )
+            remedy = f"Give --axes with one letter of T, C, Z, Y, X for each of the {len(shape)}"
+            refuse(path, "unknown-axes", cause, remedy)
     return OmeZarrVolume(path, multiscale, letters, allow, as_labels)
 
 

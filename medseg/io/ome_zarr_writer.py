@@ -21,6 +21,7 @@ from medseg.io.ome_zarr_volume import FORMAT, opened
 from medseg.io.pyramid import coarser_image, coarser_labels, halvings
 from medseg.io.stored_order import along_world_axes
 from medseg.io.tiff_spacing import WRITER_NAME
+from medseg.io.time_series import FrameTimes
 
 _CHUNK = {2: (512, 512), 3: (32, 128, 128)}
 """Chunk of the spatial axes, by their number: about half a million voxels."""
@@ -46,6 +47,10 @@ class OmeZarrWriter:
     def write_label_map(self, label_map: LabelMap, path: Path) -> None:
         """Write `label_map` to the new folder `path`, with names and colours of its table."""
         _write_label_map(label_map, path, version=_DEFAULT_VERSION, image_path=None)
+
+    def write_label_frames(self, array: NDArray[np.integer], path: Path, *, like: LabelMap, times: FrameTimes) -> None:
+        """Write the label maps of a time series, (frames, *spatial), each placed as `like`, to a new folder."""
+        _write_labels(array, path, like=like, times=times, version=_DEFAULT_VERSION, image_path=None)
 
 
 def write_ome_zarr(item: Image | LabelMap, path: str | Path, *, version: str = _DEFAULT_VERSION) -> None:
@@ -122,23 +127,36 @@ def _write_image(image: Image, path: Path, *, version: str) -> None:
         levels.append(coarser_image(levels[-1], step))
     names = image.metadata.channel_names
     extra = {"omero": _omero(levels[0], names)} if len(names) == image.num_channels else {}
-    _write(path, levels, factors, affine=affine, metadata=image.metadata, extra=extra, version=version)
+    _write(path, levels, affine=affine, metadata=image.metadata, extra=extra, version=version)
 
 
 def _write_label_map(label_map: LabelMap, path: Path, *, version: str, image_path: str | None) -> None:
-    stored, affine = along_world_axes(compact(label_map.array), affine=label_map.affine, name=path.name)
-    factors = halvings(stored.shape, affine.spacing_mm)
+    _write_labels(label_map.array, path, like=label_map, times=None, version=version, image_path=image_path)
+
+
+def _write_labels(
+    array: NDArray[np.integer],
+    path: Path,
+    *,
+    like: LabelMap,
+    times: FrameTimes | None,
+    version: str,
+    image_path: str | None,
+) -> None:
+    """Write one label map, or those of a time series with time first."""
+    stored, affine = along_world_axes(compact(array), affine=like.affine, name=path.name)
+    leading = () if times is None else (1,)
+    factors = halvings(stored.shape[len(leading) :], affine.spacing_mm)
     levels = [np.ascontiguousarray(stored)]
     for step in factors:
-        levels.append(coarser_labels(levels[-1], step))
+        levels.append(coarser_labels(levels[-1], (*leading, *step)))
     label: dict[str, Any] = {} if version == "0.5" else {"version": version}
-    if label_map.kind is LabelKind.SEMANTIC:
-        label |= _table(label_map.labels)
+    if like.kind is LabelKind.SEMANTIC:
+        label |= _table(like.labels)
     if image_path is not None:
         label["source"] = {"image": image_path}
-    _write(
-        path, levels, factors, affine=affine, metadata=label_map.metadata, extra={"image-label": label}, version=version
-    )
+    extra = {"image-label": label}
+    _write(path, levels, affine=affine, metadata=like.metadata, extra=extra, version=version, times=times)
 
 
 def _table(labels: LabelTable) -> dict[str, Any]:
@@ -161,47 +179,59 @@ def _omero(array: NDArray, names: Sequence[str]) -> dict[str, Any]:
 def _write(
     path: Path,
     levels: Sequence[NDArray],
-    factors: Sequence[Sequence[int]],
     *,
     affine: Affine,
     metadata: ImageMetadata,
     extra: Mapping[str, Any],
     version: str,
+    times: FrameTimes | None = None,
 ) -> None:
-    num_spatial = affine.ndim
-    axes = "CZYX"[-num_spatial:] if levels[0].ndim == num_spatial else "C" + "ZYX"[-num_spatial:]
+    spatial, interval_s = "ZYX"[-affine.ndim :], None if times is None else times.interval_s
+    leading = "" if levels[0].ndim == affine.ndim else "C" if times is None else "T"
+    axes, is_known = leading + spatial, metadata.spacing_is_known
+    factors = halvings(levels[0].shape[len(leading) :], affine.spacing_mm)
     path.mkdir()
     for number, level in enumerate(levels):
         _write_array(path / str(number), level, axes=axes, version=version)
     multiscale = {
         **({"version": version} if version == "0.4" else {}),
         "name": "image",
-        "axes": [_axis(letter, has_unit=metadata.spacing_is_known) for letter in axes],
-        "datasets": _datasets(factors, axes, affine=affine, is_known=metadata.spacing_is_known),
+        "axes": [_axis(letter, has_size=is_known, has_interval=interval_s is not None) for letter in axes],
+        "datasets": _datasets(factors, [interval_s or 1.0 for _ in leading], affine=affine, is_known=is_known),
         "metadata": {"writer": WRITER_NAME},
     }
     _write_group(path, {"multiscales": [multiscale], **extra}, version=version)
 
 
-def _axis(letter: str, *, has_unit: bool) -> dict[str, str]:
+def _axis(letter: str, *, has_size: bool, has_interval: bool) -> dict[str, str]:
     if letter == "C":
         return {"name": "c", "type": "channel"}
+    if letter == "T":
+        return {"name": "t", "type": "time", **({"unit": "second"} if has_interval else {})}
     axis = {"name": letter.lower(), "type": "space"}
-    return {**axis, "unit": "millimeter"} if has_unit else axis
+    return {**axis, "unit": "millimeter"} if has_size else axis
 
 
-def _datasets(factors: Sequence[Sequence[int]], axes: str, *, affine: Affine, is_known: bool) -> list[dict[str, Any]]:
-    """Scale and translation of each level; the centre of a block lies half a voxel in from that of its first voxel."""
+def _datasets(
+    factors: Sequence[Sequence[int]], leading: Sequence[float], *, affine: Affine, is_known: bool
+) -> list[dict[str, Any]]:
+    """Scale and translation of each level; the centre of a block lies half a voxel in from that of its first voxel.
+
+    Args:
+        factors: by which each level after the first is coarser.
+        leading: scale of the axes before the spatial ones.
+        affine: of the finest level.
+        is_known: whether its sizes are millimetres.
+    """
     scale = np.asarray(affine.spacing_mm if is_known else [1.0] * affine.ndim)
     origin = np.asarray(affine.origin_mm[::-1] if is_known else [0.0] * affine.ndim)
-    channels = [1.0] * (len(axes) - affine.ndim)
     datasets = []
     for number, step in enumerate([[1] * affine.ndim, *factors]):
         origin = origin + scale * (np.asarray(step) - 1) / 2
         scale = scale * np.asarray(step)
         transforms = [
-            {"type": "scale", "scale": [*channels, *scale.tolist()]},
-            {"type": "translation", "translation": [*(0.0 for _ in channels), *origin.tolist()]},
+            {"type": "scale", "scale": [*leading, *scale.tolist()]},
+            {"type": "translation", "translation": [*(0.0 for _ in leading), *origin.tolist()]},
         ]
         datasets.append({"path": str(number), "coordinateTransformations": transforms})
     return datasets
@@ -211,7 +241,8 @@ def _write_array(folder: Path, array: NDArray, *, axes: str, version: str) -> No
     import zarr
     from zarr.storage import LocalStore
 
-    chunk = (1,) * (array.ndim - len(axes.replace("C", ""))) + _CHUNK[len(axes.replace("C", ""))]
+    num_spatial = len(axes.strip("CT"))
+    chunk = (1,) * (array.ndim - num_spatial) + _CHUNK[num_spatial]
     created = zarr.create_array(
         LocalStore(folder),
         shape=array.shape,

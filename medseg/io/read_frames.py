@@ -1,51 +1,76 @@
-"""Finding and reading time series of pictures, whatever they are kept in."""
+"""Finding and reading time series, whatever they are kept in."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
+from medseg.errors import InputError
 from medseg.images import Image
-from medseg.io.base import ReadRequest, suffix_in
+from medseg.io.base import ReadRequest
 from medseg.io.budget import check_budget
-from medseg.io.ctc_frames import FrameFolder, frame_folder_header, frame_folders, read_frame_folder
+from medseg.io.ctc_frames import FORMAT as CTC
+from medseg.io.ctc_frames import frame_folder_header, frame_folders
+from medseg.io.dispatch import OME_ZARR_READER, reader_for
+from medseg.io.ome_zarr import OmeZarrVolume, volume_of
 from medseg.io.ome_zarr_files import attributes_of, is_zarr_folder
-from medseg.io.ome_zarr_volume import FORMAT as OME_ZARR
-from medseg.io.ome_zarr_volume import OmeZarrVolume, open_ome_zarr
 from medseg.io.refusals import refuse
-from medseg.io.tiff import TiffReader, stated_geometry
+from medseg.io.slices import slice_of
+from medseg.io.tiff import TiffReader, header_in
+from medseg.io.tiff_axes import layout_of
 from medseg.io.tiff_file import opened_tiff
-from medseg.io.time_series import FrameTimes, SeriesHeader, as_frames, seconds_in, stacked_frames
+from medseg.io.time_series import FrameTimes, SeriesHeader, check_pictures, seconds_in, stacked_frames
 
-_OF_VOLUMES = "expected pictures over time, got volumes over time"
-_SAVE_ONE = "Save the time that you need to a file of its own"
-_GUESSED = {"no-voxel-size", "unnamed-axis"}
-"""Flags about the axis along the frames, which has no size."""
-
-
-@dataclass(frozen=True)
-class _TiffFrames:
-    """The axes of a TIFF with Z for its times, and what it says of them."""
-
-    axes: str
-    header: SeriesHeader
+_BLOCK_BYTES = 1 << 26
+"""Frames of a TIFF that are read at a time: the file is opened anew for each block."""
+_PLAIN = ReadRequest()
 
 
-def time_series_at(path: Path) -> SeriesHeader | None:
-    """The time series of pictures in a file or an OME-Zarr folder; None where there is none. No pixel is read.
+def time_series_at(path: Path, request: ReadRequest = _PLAIN) -> SeriesHeader | None:
+    """The time series in a TIFF, an OME-Zarr folder or a folder with the frames of one sequence; None where none is.
+
+    No pixel is read. What has no axis of time, in its file or in `request.axes`, is no time series.
 
     Raises:
-        RefusedImageError: it is one of volumes.
-        MedsegError: the file is damaged.
+        MedsegError: the file is damaged, or cannot be placed without a guess.
     """
-    if path.is_dir():
-        return _zarr_header(open_ome_zarr(path)) if is_zarr_folder(path) else None
-    if suffix_in(path.name, TiffReader.suffixes) is None:
+    if path.is_dir() and not is_zarr_folder(path):
+        wanted = (one for one in frame_folders(path) if one.folder == path)
+        found = next((one for one in wanted if one.is_of_masks == request.as_labels), None)
+        if found is None:
+            return None
+        reader_for(next(iter(found.files.values())), request)
+        return frame_folder_header(found, request)
+    if request.axes is not None and "T" not in request.axes.upper():
         return None
-    found = _tiff_frames(path)
-    return None if found is None else found.header
+    find = _HEADERS.get(reader_for(path, request).format)
+    return None if find is None else find(path, request)
+
+
+def frames_of(header: SeriesHeader, request: ReadRequest = _PLAIN) -> Iterator[Image]:
+    """The frames one by one, each a picture or volume of its own with its size and place.
+
+    Args:
+        header: of the series.
+        request: as it was asked for.
+
+    Raises:
+        InputError: frames differ in size, channels or size of a voxel.
+        MedsegError: a frame cannot be read, or does not fit into memory.
+    """
+    frames = _FRAMES[header.format](header, request)
+    for number, frame in zip(header.times.numbers, frames, strict=True):
+        is_alike = frame.array.shape == header.frame.shape and frame.affine.spacing_mm == header.frame.affine.spacing_mm
+        if not is_alike or frame.axes != header.frame.axes:
+            message = (
+                f"{header.path}: expected frames of one size, got {_told(header.frame.shape)} and, as frame {number}, "
+                f"{_told(frame.array.shape)}. Give the frames one by one."
+            )
+            raise InputError(message)
+        yield frame
 
 
 def time_series_in(folder: Path) -> tuple[SeriesHeader, ...]:
@@ -54,7 +79,7 @@ def time_series_in(folder: Path) -> tuple[SeriesHeader, ...]:
 
 
 def read_time_series(path: Path, request: ReadRequest) -> Image:
-    """The frames at `path` as a stack whose first axis is time; see `medseg.io.time_series`.
+    """The frames at `path`, pictures, as a stack whose first axis is time; see `medseg.io.time_series`.
 
     Args:
         path: TIFF, OME-Zarr folder, or folder with the frames of one sequence.
@@ -62,46 +87,27 @@ def read_time_series(path: Path, request: ReadRequest) -> Image:
 
     Raises:
         RefusedImageError: there is no time series of pictures, or it does not fit into memory.
+        InputError: frames differ in size.
         MedsegError: a frame cannot be read.
     """
-    if path.is_dir() and not is_zarr_folder(path):
-        return read_frame_folder(_only_folder(path, request))
-    if path.is_dir():
-        return _read_zarr(open_ome_zarr(path))
-    found = _tiff_frames(path)
-    if found is None:
+    header = time_series_at(path, request)
+    if header is None:
         refuse(path, "no-time-series", "expected several points in time, got one", "Open it as an image")
-    image = TiffReader().read(path, replace(request, axes=found.axes))
-    kept = tuple(one for one in image.metadata.verdicts if one.code not in _GUESSED)
-    plain = image.replace(metadata=replace(image.metadata, verdicts=kept, notes=tuple(one.note for one in kept)))
-    return as_frames(plain, found.header.times, pixel_mm=found.header.pixel_mm)
+    check_pictures(header)
+    size = prod(header.frame.shape) * header.frame.dtype.itemsize
+    check_budget(path, expected_bytes=size * header.shape[0], copies=2.0)
+    frames = [slice_of(frame, 0) if frame.affine.ndim == 3 else frame for frame in frames_of(header, request)]
+    return stacked_frames(frames, header.times, path=path)
 
 
-def _only_folder(path: Path, request: ReadRequest) -> FrameFolder:
-    for frames in frame_folders(path):
-        if frames.folder == path and (frames.kind != "t") == request.as_labels:
-            return frames
-    return refuse(path, "no-time-series", "expected frames t000.tif, .. or masks", "Give the folder that holds them")
-
-
-def _tiff_frames(path: Path) -> _TiffFrames | None:
+def _tiff_header(path: Path, request: ReadRequest) -> SeriesHeader | None:
+    first = replace(request, time=0)
     with opened_tiff(path) as tif:
-        series = tif.series[0]
-        axes = series.axes.replace("S", "C") if "C" not in series.axes else series.axes
-        sizes = dict(zip(axes, map(int, series.shape), strict=True))
-        if len(tif.series) > 1 or sizes.get("T", 1) < 2 or (tif.is_ome and series.kind != "ome"):
+        count = layout_of(tif, path=path, request=first).num_times
+        if count < 2:
             return None
-        if not set(axes) <= set("TCYX") or len(sizes) != len(axes):
-            refuse(path, "several-times", f"{_OF_VOLUMES} (axes {axes})", _SAVE_ONE)
-        spacing = stated_geometry(tif, path=path).spacing_mm
-        header = SeriesHeader(
-            path=path,
-            format="tiff",
-            shape=(sizes["T"], sizes["Y"], sizes["X"]),
-            times=FrameTimes(tuple(range(sizes["T"])), _tiff_interval(tif)),
-            pixel_mm=(spacing["Y"], spacing["X"]) if {"Y", "X"} <= set(spacing) else None,
-        )
-    return _TiffFrames(axes.replace("T", "Z"), header)
+        frame = header_in(tif, path=path, request=first)
+        return SeriesHeader(path, TiffReader.format, frame, FrameTimes(tuple(range(count)), _tiff_interval(tif)))
 
 
 def _tiff_interval(tif: Any) -> float | None:
@@ -117,21 +123,14 @@ def _tiff_interval(tif: Any) -> float | None:
     return None
 
 
-def _zarr_header(volume: OmeZarrVolume) -> SeriesHeader | None:
+def _zarr_header(path: Path, request: ReadRequest) -> SeriesHeader | None:
+    first = replace(request, time=0)
+    volume = volume_of(path, first)
     if volume.num_times < 2:
         return None
-    sizes = dict(zip(volume.axes, volume.shape, strict=True))
-    if sizes.get("Z", 1) > 1:
-        refuse(volume.path, "several-times", f"{_OF_VOLUMES} (axes {volume.stored_axes.lower()})", _SAVE_ONE)
-    known = volume.metadata.spacing_is_known
-    spacing = dict(zip(volume.axes[1:], volume.affine().spacing_mm, strict=True))
-    return SeriesHeader(
-        path=volume.path,
-        format=OME_ZARR,
-        shape=(volume.num_times, sizes["Y"], sizes["X"]),
-        times=FrameTimes(tuple(range(volume.num_times)), _zarr_interval(volume)),
-        pixel_mm=(spacing["Y"], spacing["X"]) if known else None,
-    )
+    frame = OME_ZARR_READER.header(path, first)
+    times = FrameTimes(tuple(range(volume.num_times)), _zarr_interval(volume))
+    return SeriesHeader(path, OME_ZARR_READER.format, frame, times)
 
 
 def _zarr_interval(volume: OmeZarrVolume) -> float | None:
@@ -142,17 +141,35 @@ def _zarr_interval(volume: OmeZarrVolume) -> float | None:
     return seconds_in(volume.multiscale.levels[0].scale[axis], stated.get("unit"))
 
 
-def _read_zarr(volume: OmeZarrVolume) -> Image:
-    header = _zarr_header(volume)
-    if header is None:
-        refuse(volume.path, "no-time-series", "expected several points in time, got one", "Open it as an image")
-    size = volume.dtype.itemsize * volume.shape[0] * header.shape[0] * header.shape[1] * header.shape[2]
-    check_budget(volume.path, expected_bytes=size, copies=2.0)
-    frames = [_picture(volume.read(time=time)) for time in range(volume.num_times)]
-    return stacked_frames(frames, header.times, path=volume.path)
+def _tiff_frames(header: SeriesHeader, request: ReadRequest) -> Iterator[Image]:
+    count, size = len(header.times.numbers), prod(header.frame.shape) * header.frame.dtype.itemsize
+    step = max(1, _BLOCK_BYTES // size)
+    for start in range(0, count, step):
+        yield from TiffReader().read_times(header.path, request, times=range(start, min(start + step, count)))
 
 
-def _picture(image: Image) -> Image:
-    from medseg.io.slices import slice_of
+def _zarr_frames(header: SeriesHeader, request: ReadRequest) -> Iterator[Image]:
+    volume = volume_of(header.path, replace(request, time=0))
+    for time in range(volume.num_times):
+        yield volume.read(level=request.level, time=time)
 
-    return slice_of(image, 0) if len(image.axes) == 4 else image
+
+def _ctc_frames(header: SeriesHeader, request: ReadRequest) -> Iterator[Image]:
+    for file in header.files:
+        yield TiffReader().read(file, replace(request, as_labels=header.is_mask))
+
+
+def _told(shape: tuple[int, ...]) -> str:
+    size = " x ".join(str(count) for count in shape[1:])
+    return f"{size} in {shape[0]} channel{'s' if shape[0] != 1 else ''}"
+
+
+_HEADERS: Mapping[str, Callable[[Path, ReadRequest], SeriesHeader | None]] = {
+    TiffReader.format: _tiff_header,
+    OME_ZARR_READER.format: _zarr_header,
+}
+_FRAMES: Mapping[str, Callable[[SeriesHeader, ReadRequest], Iterator[Image]]] = {
+    TiffReader.format: _tiff_frames,
+    OME_ZARR_READER.format: _zarr_frames,
+    CTC: _ctc_frames,
+}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from medseg.io.base import ImageHeader, ReadRequest
 from medseg.io.budget import check_budget, check_expansion
 from medseg.io.label_values import compact
 from medseg.io.refusals import flag, refuse, with_verdicts
-from medseg.io.slices import check_slice_index, slice_of
+from medseg.io.slices import check_slice_index, slice_of, sliced_affine
 from medseg.io.stored_order import affine_of_axes, along_world_axes, channels_first, native
 from medseg.io.tiff_axes import TiffLayout, layout_of
 from medseg.io.tiff_colours import check_colour_space, colour_flags, expanded, has_alpha, palette_of
@@ -48,37 +49,15 @@ class TiffReader:
     def header(self, path: Path, request: ReadRequest) -> ImageHeader:
         """What the file says about its image, without reading the voxels."""
         with opened_tiff(path) as tif:
-            layout = layout_of(tif, path=path, request=request)
-            page = tif.series[0].keyframe
-            metadata, affine = _metadata_of(tif, layout, request=request, path=path)
-            shape, dtype = layout.image_shape, _dtype_read(tif, path=path)
-            if palette_of(tif, request=request) is not None and shape[0] == 1:
-                shape, dtype = (3, *shape[1:]), np.dtype(np.uint8)
-            elif has_alpha(page) and shape[0] == page.samplesperpixel:
-                shape = (shape[0] - 1, *shape[1:])
-            return ImageHeader(shape, layout.image_axes, dtype, affine, metadata)
+            return header_in(tif, path=path, request=request)
 
     def read(self, path: Path, request: ReadRequest) -> Image:
         """The image, or its one slice; then only that slice's pages are decoded."""
-        with opened_tiff(path) as tif:
-            layout = layout_of(tif, path=path, request=request)
-            page = tif.series[0].keyframe
-            metadata, affine = _metadata_of(tif, layout, request=request, path=path)
-            dtype = _dtype_read(tif, path=path)
-            array, in_full = _pixels(tif, layout, request=request, path=path)
-            array = _without_frames(array, layout.axes)
-            array, image_axes = channels_first(native(array).astype(dtype, copy=False), layout.axes.replace("T", ""))
-            palette = palette_of(tif, request=request)
-        if palette is not None and array.shape[0] == 1:
-            array, verdict = expanded(array, palette, path=path)
-            metadata = with_verdicts(metadata, verdict)
-        elif has_alpha(page) and array.shape[0] == page.samplesperpixel:
-            array, verdict = without_constant_alpha(array, path=path)
-            metadata = with_verdicts(metadata, verdict)
-        image = Image(array, affine, axes=image_axes, metadata=metadata)
-        if request.slice_index is None:
-            return image
-        return slice_of(image, request.slice_index) if in_full else _as_slice(image, request.slice_index)
+        return _images(path, [request])[0]
+
+    def read_times(self, path: Path, request: ReadRequest, *, times: Iterable[int]) -> list[Image]:
+        """The images of some points in time; only their pages are decoded, and the file is opened once."""
+        return _images(path, [replace(request, time=time) for time in times])
 
 
 class TiffWriter:
@@ -97,6 +76,60 @@ class TiffWriter:
     def write_label_map(self, label_map: LabelMap, path: Path) -> None:
         """Write `label_map` in the smallest unsigned type; oblique grids are refused."""
         _write(compact(label_map.array)[None], affine=label_map.affine, metadata=label_map.metadata, path=path)
+
+    def write_label_frames(self, array: NDArray[np.integer], path: Path, *, like: LabelMap, times: FrameTimes) -> None:
+        """Write the label maps of a time series, (frames, *spatial), each placed as `like`."""
+        stored, grid = along_world_axes(compact(array), affine=like.affine, name=path.name)
+        _save(stored, path, axes="T" + "ZYX"[-grid.ndim :], grid=grid, metadata=like.metadata, times=times)
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """What is known of the images in an open file before any of their pixels is read."""
+
+    layout: TiffLayout
+    affine: Affine
+    metadata: ImageMetadata
+
+
+def _images(path: Path, requests: Sequence[ReadRequest]) -> list[Image]:
+    """The images that are asked for, which differ in the point in time only."""
+    with opened_tiff(path) as tif:
+        layout = layout_of(tif, path=path, request=requests[0])
+        metadata, affine = _metadata_of(tif, layout, request=requests[0], path=path)
+        found = _Placed(layout, affine, metadata)
+        return [_image_in(tif, found, request=request, path=path) for request in requests]
+
+
+def header_in(tif: Any, *, path: Path, request: ReadRequest) -> ImageHeader:
+    """What an open file says about its image, or that of one point in time."""
+    layout = layout_of(tif, path=path, request=request)
+    page = tif.series[0].keyframe
+    metadata, affine = _metadata_of(tif, layout, request=request, path=path)
+    shape, dtype = layout.image_shape, _dtype_read(tif, path=path)
+    if palette_of(tif, request=request) is not None and shape[0] == 1:
+        shape, dtype = (3, *shape[1:]), np.dtype(np.uint8)
+    elif has_alpha(page) and shape[0] == page.samplesperpixel:
+        shape = (shape[0] - 1, *shape[1:])
+    return ImageHeader(shape, layout.image_axes, dtype, affine, metadata)
+
+
+def _image_in(tif: Any, found: _Placed, *, request: ReadRequest, path: Path) -> Image:
+    page, metadata = tif.series[0].keyframe, found.metadata
+    array, in_full = _pixels(tif, found.layout, request=request, path=path)
+    array = native(array).astype(_dtype_read(tif, path=path), copy=False)
+    array, image_axes = channels_first(array, found.layout.axes.replace("T", ""))
+    palette = palette_of(tif, request=request)
+    if palette is not None and array.shape[0] == 1:
+        array, verdict = expanded(array, palette, path=path)
+        metadata = with_verdicts(metadata, verdict)
+    elif has_alpha(page) and array.shape[0] == page.samplesperpixel:
+        array, verdict = without_constant_alpha(array, path=path)
+        metadata = with_verdicts(metadata, verdict)
+    image = Image(array, found.affine, axes=image_axes, metadata=metadata)
+    if request.slice_index is None:
+        return image
+    return slice_of(image, request.slice_index) if in_full else _as_slice(image, request.slice_index)
 
 
 def _metadata_of(tif: Any, layout: TiffLayout, *, request: ReadRequest, path: Path) -> tuple[ImageMetadata, Affine]:
@@ -132,9 +165,11 @@ def _judged(tif: Any, layout: TiffLayout, *, request: ReadRequest, path: Path) -
     check_colour_space(page, path=path)
     stored, flags = check_pages(tif, path=path)
     size = prod(layout.shape) * _dtype_read(tif, path=path).itemsize
-    num_slices = layout.image_shape[1] if request.slice_index is not None and len(layout.image_shape) == 4 else 1
+    parts = layout.num_times if "T" in _axes_of_pages(tif, layout) else 1
+    if request.slice_index is not None and len(layout.image_shape) == 4:
+        parts *= layout.image_shape[1]
     tile = prod(page.chunks) * (page.bitspersample + 7) // 8
-    check_budget(path, expected_bytes=max(size // num_slices, tile), copies=_COPIES)
+    check_budget(path, expected_bytes=max(size // parts, tile), copies=_COPIES)
     return (*flags, *check_expansion(path, expected_bytes=size, stored_bytes=stored, request=request))
 
 
@@ -159,24 +194,41 @@ def _density(tag: Any) -> float | None:
 
 
 def _pixels(tif: Any, layout: TiffLayout, *, request: ReadRequest, path: Path) -> tuple[NDArray, bool]:
-    """The stored array and True; or, where slices are pages, the wanted one alone (Z of length 1) and False."""
-    series = tif.series[0]
-    pages_shape = series.shape[: len(series.shape) - len(series.keyframe.shape)]
+    """The stored array of one point in time, without T, and whether it holds all slices.
+
+    Where points in time or slices are pages, the others are not decoded; the one slice then is a Z of length 1.
+    """
     axes, spatial = layout.axes, layout.image_axes[1:]
-    index = request.slice_index
-    pages_are_slices = (
-        layout.shape == tuple(series.shape)
-        and spatial[0] in axes[: len(pages_shape)]
-        and len(series.pages) == int(np.prod(pages_shape))
-    )
-    if index is None or len(spatial) != 3 or not pages_are_slices:
-        return series.asarray().reshape(layout.shape), True
-    axis = axes.index(spatial[0])
-    check_slice_index(index, count=series.shape[axis], name=path)
-    numbers = np.arange(len(series.pages)).reshape(pages_shape)
-    wanted = np.take(numbers, [index], axis=axis)
-    pages = [series.pages[int(number)].asarray() for number in wanted.ravel()]
-    return np.stack(pages).reshape(*wanted.shape, *pages[0].shape), False
+    of_pages = _axes_of_pages(tif, layout)
+    wanted = {} if request.time is None or "T" not in axes else {"T": request.time}
+    if request.slice_index is not None and len(spatial) == 3:
+        check_slice_index(request.slice_index, count=layout.image_shape[1], name=path)
+        wanted |= {spatial[0]: request.slice_index} if spatial[0] in of_pages else {}
+    array = _stored(tif, layout, {letter: at for letter, at in wanted.items() if letter in of_pages})
+    if "T" in axes:
+        axis = axes.index("T")
+        array = array.squeeze(axis) if array.shape[axis] == 1 else np.take(array, wanted["T"], axis=axis)
+    return array, len(spatial) != 3 or spatial[0] not in wanted
+
+
+def _stored(tif: Any, layout: TiffLayout, wanted: Mapping[str, int]) -> NDArray:
+    """The stored array; of the pages, those at `wanted` places along some axes, which then have a length of 1."""
+    series = tif.series[0]
+    if not wanted:
+        whole: NDArray = series.asarray().reshape(layout.shape)
+        return whole
+    numbers = np.arange(len(series.pages)).reshape(layout.shape[: len(_axes_of_pages(tif, layout))])
+    for letter, index in wanted.items():
+        numbers = np.take(numbers, [index], axis=layout.axes.index(letter))
+    pages = [series.pages[int(number)].asarray() for number in numbers.ravel()]
+    return np.stack(pages).reshape(*numbers.shape, *layout.shape[numbers.ndim :])
+
+
+def _axes_of_pages(tif: Any, layout: TiffLayout) -> str:
+    """The first axes of the layout, those that count the pages; none where the pages are not so regular."""
+    series, count = tif.series[0], len(layout.shape) - len(tif.series[0].keyframe.shape)
+    is_regular = count > 0 and layout.shape[count:] == tuple(series.keyframe.shape)
+    return layout.axes[:count] if is_regular and prod(layout.shape[:count]) == len(series.pages) else ""
 
 
 def _dtype_read(tif: Any, *, path: Path) -> np.dtype:
@@ -185,10 +237,6 @@ def _dtype_read(tif: Any, *, path: Path) -> np.dtype:
         cause = f"expected real numbers, got values of type {dtype.name}"
         refuse(path, "not-numbers", cause, "Export their real part or size")
     return np.dtype(np.uint8) if dtype == np.bool_ else dtype.newbyteorder("=")
-
-
-def _without_frames(array: NDArray, axes: str) -> NDArray:
-    return array.squeeze(axis=axes.index("T")) if "T" in axes else array
 
 
 def _as_slice(image: Image, index: int) -> Image:
@@ -203,17 +251,26 @@ def _replaced(metadata: ImageMetadata, **changes: Any) -> ImageMetadata:
 
 
 def _write(array: NDArray, *, affine: Affine, metadata: ImageMetadata, path: Path) -> None:
-    import tifffile
-
     stored, grid = along_world_axes(array, affine=affine, name=path.name)
-    stored = np.ascontiguousarray(_storable(stored, name=path.name))
     axes = "CZYX"[-stored.ndim :] if stored.ndim == 4 else "CYX"
     times = frame_times(metadata)
     if times is not None:
         stored, axes = np.moveaxis(stored, 0, 1), "TCYX"  # time outside the channels, as OME's order XYCZT has it
+        grid = sliced_affine(grid)
     if stored.shape[axes.index("C")] == 1:
         stored, axes = stored.squeeze(axis=axes.index("C")), axes.replace("C", "")
-    planes = int(np.prod(stored.shape[:-2], dtype=int))
+    _save(stored, path, axes=axes, grid=grid, metadata=metadata, times=times)
+
+
+def _save(
+    array: NDArray, path: Path, *, axes: str, grid: Affine, metadata: ImageMetadata, times: FrameTimes | None
+) -> None:
+    """Write an array whose pages lie along +y, +x of `grid`, with a letter an axis."""
+    import tifffile
+
+    stored = np.ascontiguousarray(_storable(array, name=path.name))
+    planes, depth = prod(stored.shape[:-2]), stored.shape[-3] if grid.ndim == 3 else 1
+    interval_s = None if times is None else times.interval_s
     tifffile.imwrite(
         path,
         stored,
@@ -227,20 +284,10 @@ def _write(array: NDArray, *, affine: Affine, metadata: ImageMetadata, path: Pat
             # Not tifffile's default, which holds the machine's network address and the time: same image, same bytes.
             "UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, hashlib.sha256(np.ascontiguousarray(stored).data).hexdigest())),
             **({"Channel": {"Name": list(metadata.channel_names)}} if "C" in axes and metadata.channel_names else {}),
-            **_ome_sizes(grid, metadata, times, planes=planes, depth=stored.shape[-3] if grid.ndim == 3 else 1),
+            **(_ome_geometry(grid, planes=planes, depth=depth) if metadata.spacing_is_known else {}),
+            **({} if interval_s is None else {"TimeIncrement": interval_s, "TimeIncrementUnit": "s"}),
         },
     )
-
-
-def _ome_sizes(
-    grid: Affine, metadata: ImageMetadata, times: FrameTimes | None, *, planes: int, depth: int
-) -> dict[str, Any]:
-    """What is known of the size of a voxel, and of the time from a frame to the next."""
-    sizes = _ome_geometry(grid, planes=planes, depth=depth) if metadata.spacing_is_known else {}
-    if times is None:
-        return sizes
-    sizes = {key: size for key, size in sizes.items() if key.startswith(("PhysicalSizeX", "PhysicalSizeY"))}
-    return sizes if times.interval_s is None else {**sizes, "TimeIncrement": times.interval_s, "TimeIncrementUnit": "s"}
 
 
 def _ome_geometry(affine: Affine, *, planes: int, depth: int) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""Time series of pictures: the frames of a TIFF, an OME-Zarr image or a folder of the Cell Tracking Challenge.
+"""Time series: the frames of a TIFF, an OME-Zarr image or a folder of the Cell Tracking Challenge.
 
-The readers of `read_image` refuse what holds several points in time, since an image has axes of space only. Here the
-frames come as a stack whose first axis counts them; it bears the letter Z, as a network for pictures goes through a
-stack frame by frame, and `frame_times` tells it from one of slices.
+The readers of `read_image` refuse what holds several points in time, since an image has axes of space only. The frames
+of a series come one by one (`medseg.io.read_frames.frames_of`); or, those of pictures, as a stack whose first axis
+counts them. It bears the letter Z, as a network for pictures goes through a stack frame by frame, and `frame_times`
+tells it from one of slices.
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ import numpy as np
 
 from medseg.errors import InputError
 from medseg.images import Image, ImageMetadata
+from medseg.io.base import ImageHeader
+from medseg.io.refusals import refuse
 from medseg.io.stored_order import affine_of_axes
 
+SEVERAL_TIMES = "several-times"
+"""Code with which the readers of single images refuse a time series."""
 _FRAMES = "frames"
 """Key of `ImageMetadata.extra`; plain numbers stand under it, since images travel to other processes."""
 _SECONDS: Mapping[str, float] = {
@@ -62,20 +67,39 @@ class SeriesHeader:
     Attributes:
         path: file or folder.
         format: "tiff", "ome-zarr" or "ctc".
-        shape: frames, rows and columns.
+        frame: what is known of each frame, from the first.
         times: of the frames.
-        pixel_mm: height and width of a pixel; None where they are not stated.
+        files: of the frames, where each has its own.
         is_mask: whether the name says that the values are numbers of objects.
         title: by which a person knows the series.
     """
 
     path: Path
     format: str
-    shape: tuple[int, int, int]
+    frame: ImageHeader
     times: FrameTimes
-    pixel_mm: tuple[float, float] | None = None
+    files: tuple[Path, ...] = ()
     is_mask: bool = False
     title: str = ""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Frames, rows and columns."""
+        return len(self.times.numbers), self._size("Y"), self._size("X")
+
+    @property
+    def is_of_volumes(self) -> bool:
+        """Whether the frames have several slices each."""
+        return self._size("Z") > 1
+
+    @property
+    def pixel_mm(self) -> tuple[float, float] | None:
+        """Height and width of a pixel; None where they are not stated."""
+        spacing = dict(zip(self.frame.axes[1:], self.frame.affine.spacing_mm, strict=True))
+        return (spacing["Y"], spacing["X"]) if self.frame.metadata.spacing_is_known else None
+
+    def _size(self, letter: str) -> int:
+        return dict(zip(self.frame.axes, self.frame.shape, strict=True)).get(letter, 1)
 
 
 def frame_times(metadata: ImageMetadata) -> FrameTimes | None:
@@ -84,6 +108,17 @@ def frame_times(metadata: ImageMetadata) -> FrameTimes | None:
     if not isinstance(stated, Mapping):
         return None
     return FrameTimes(tuple(stated["numbers"]), stated["interval_s"])
+
+
+def check_pictures(header: SeriesHeader) -> None:
+    """Pass when the frames are pictures, which can be stacked.
+
+    Raises:
+        RefusedImageError: they are volumes.
+    """
+    if header.is_of_volumes:
+        cause = f"expected pictures over time, got volumes over time (axes T{header.frame.axes[1:]})"
+        refuse(header.path, SEVERAL_TIMES, cause, "Save the time that you need to a file of its own")
 
 
 def as_frames(image: Image, times: FrameTimes, *, pixel_mm: Sequence[float] | None) -> Image:
@@ -128,21 +163,11 @@ def stacked_frames(frames: Sequence[Image], times: FrameTimes, *, path: Path) ->
     """Pictures of one size as a stack of frames, with what is known of the first.
 
     Args:
-        frames: at least one.
+        frames: at least one, alike.
         times: of the frames.
         path: of the series, for messages and as the source.
-
-    Raises:
-        InputError: they differ in size, channels or size of a pixel, or are volumes.
     """
     first = frames[0]
-    for number, frame in zip(times.numbers, frames, strict=True):
-        if frame.axes != "CYX" or frame.array.shape != first.array.shape or frame.spacing_mm != first.spacing_mm:
-            message = (
-                f"{path}: expected pictures of one size, got {_told(first)} and, as frame {number}, {_told(frame)}. "
-                "Open the frames one by one."
-            )
-            raise InputError(message)
     whole = Image(
         np.stack([frame.array for frame in frames], axis=1),
         affine_of_axes("ZYX", spacing_mm={}, origin_mm={}),
@@ -152,6 +177,14 @@ def stacked_frames(frames: Sequence[Image], times: FrameTimes, *, path: Path) ->
     return as_frames(whole, times, pixel_mm=first.spacing_mm if first.metadata.spacing_is_known else None)
 
 
+def spoken_interval(seconds: float) -> str:
+    """A duration with its unit: "10 min", "0.5 s"."""
+    for size, unit in ((3600.0, "h"), (60.0, "min"), (1.0, "s")):
+        if seconds >= size:
+            return f"{seconds / size:.4g} {unit}"
+    return f"{seconds * 1000:.4g} ms"
+
+
 def seconds_in(value: object, unit: object) -> float | None:
     """A stated duration in seconds; None where it is no positive number, or its unit is no time."""
     try:
@@ -159,8 +192,3 @@ def seconds_in(value: object, unit: object) -> float | None:
     except (KeyError, TypeError, ValueError):
         return None
     return seconds if 0 < seconds < float("inf") else None
-
-
-def _told(frame: Image) -> str:
-    size = " x ".join(str(count) for count in frame.spatial_shape)
-    return f"{size} in {frame.num_channels} channel{'s' if frame.num_channels != 1 else ''}"

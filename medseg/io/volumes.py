@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from medseg.io.ctc_frames import frame_folders
 from medseg.io.foreign_errors import check_exists
 from medseg.io.listing import case_name, is_dicom, list_inputs
 
@@ -21,7 +22,7 @@ class InputImage:
     Attributes:
         path: file, or the innermost folder that holds all files of a DICOM volume.
         series_uid: key of the volume, where it is a DICOM one.
-        files: what it is read from; empty where that is `path` itself.
+        files: what it is read from, for a sequence its frames; empty where that is `path` itself.
         shares_folder: whether other DICOM volumes are read from the same folder.
     """
 
@@ -29,6 +30,11 @@ class InputImage:
     series_uid: str | None = None
     files: tuple[Path, ...] = ()
     shares_folder: bool = False
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether it is a folder of the Cell Tracking Challenge's frames, a time series."""
+        return bool(self.files) and self.series_uid is None
 
     @property
     def mark(self) -> str:
@@ -68,6 +74,25 @@ def list_images(folder: str | Path, *, allow: Collection[str] = ()) -> list[Inpu
     if any(_holds_dicom(entry) for entry in entries):
         images += _dicom_volumes(root, allow=frozenset(allow))
     return sorted(images, key=lambda image: (image.path, image.series_uid or ""))
+
+
+def list_images_and_sequences(folder: str | Path, *, allow: Collection[str] = ()) -> list[InputImage]:
+    """As `list_images`, with each sequence of the Cell Tracking Challenge as one entry and no masks beside it.
+
+    Where there are no frames of the challenge beside them, masks are images like any other.
+
+    Raises:
+        InputError: as for `list_images`.
+    """
+    root = Path(folder)
+    check_exists(root)
+    folders = frame_folders(root) if root.is_dir() else ()
+    sequences = [InputImage(one.folder, files=tuple(one.files.values())) for one in folders if not one.is_of_masks]
+    if not sequences:
+        return list_images(root, allow=allow)
+    taken = {file for one in folders for file in one.files.values()}
+    others = [image for image in list_images(root, allow=allow) if image.path not in taken]
+    return sorted([*sequences, *others], key=lambda image: (image.path, image.series_uid or ""))
 
 
 def _holds_dicom(entry: Path) -> bool:

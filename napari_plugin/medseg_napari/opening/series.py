@@ -10,7 +10,7 @@ from medseg.images import Image, LabelKind, LabelMap, LabelTable
 from medseg.io.base import ReadRequest
 from medseg.io.isolated import ReadingLimits, ReadingProcess
 from medseg.io.label_values import label_map_of
-from medseg.io.time_series import SeriesHeader, frame_times
+from medseg.io.time_series import SeriesHeader, frame_times, spoken_interval
 
 _CHILD = ReadingProcess(reader="medseg.io.read_frames:read_time_series")
 """It starts with a series and is closed after it."""
@@ -29,14 +29,6 @@ def series_detail(header: SeriesHeader) -> str:
     if header.times.interval_s is not None:
         parts.append(f"{spoken_interval(header.times.interval_s)} apart")
     return ", ".join(parts)
-
-
-def spoken_interval(seconds: float) -> str:
-    """A duration with its unit: "10 min", "0.5 s"."""
-    for size, unit in ((3600.0, "h"), (60.0, "min"), (1.0, "s")):
-        if seconds >= size:
-            return f"{seconds / size:.4g} {unit}"
-    return f"{seconds * 1000:.4g} ms"
 
 
 def read_frames(path: Path, *, as_labels: bool) -> Image:

@@ -14,7 +14,7 @@ from medseg.io.describe import OK
 from medseg.io.dicom.kinds import ObjectKind, kind_of
 from medseg.io.ome_zarr_files import is_zarr_folder
 from medseg.io.read_frames import time_series_at
-from medseg.io.time_series import SeriesHeader
+from medseg.io.time_series import SeriesHeader, check_pictures
 from medseg.verdicts import Outcome, RefusedImageError, Verdict
 from medseg_napari.opening.series import series_detail
 
@@ -92,6 +92,7 @@ def _sequences(folder: Path) -> list[Entry]:
     for frames in frame_folders(folder):
         try:
             header = frame_folder_header(frames)
+            check_pictures(header)
         except MedsegError as error:
             title = f"{frames.title} · {len(frames.files)} frames"
             entries.append(Entry(frames.folder, ObjectKind.IMAGES, title, problem=_plain(str(error), frames.folder)))
@@ -147,7 +148,7 @@ def _called(descriptions: Sequence[ImageDescription]) -> list[tuple[int | None, 
 
 def _entry(found: ImageDescription, *, number: int | None, description: str, with_file_name: bool) -> Entry:
     title = _title(found, number=number, with_file_name=with_file_name)
-    if any(verdict.code == _SEVERAL_TIMES for verdict in found.verdicts):
+    if found.num_times > 1:
         return _over_time(found, title)
     is_open = found.verdict == OK
     refusals = [one for one in found.verdicts if one.outcome is Outcome.REFUSE]
@@ -166,15 +167,15 @@ def _entry(found: ImageDescription, *, number: int | None, description: str, wit
 
 
 def _over_time(found: ImageDescription, title: str) -> Entry:
-    """The time series that the readers of single images refuse; one of volumes stays refused."""
+    """A time series; one of volumes is refused."""
     try:
         header = time_series_at(found.path)
+        assert header is not None  # noqa: S101 - its description says that there are several points in time
+        check_pictures(header)
     except MedsegError as error:
         reasons = error.verdicts if isinstance(error, RefusedImageError) else ()
         problem = _problem(replace(found, problem=str(error)), reasons)
         return Entry(found.path, ObjectKind.IMAGES, title, problem=problem)
-    if header is None:
-        return Entry(found.path, ObjectKind.IMAGES, title, problem=_problem(found, found.verdicts))
     return _series_entry(header, title)
 
 
@@ -240,7 +241,6 @@ def _kind(file: Path) -> ObjectKind:
         return ObjectKind.IMAGES
 
 
-_SEVERAL_TIMES = "several-times"
 _ARCHIVES = {".zip", ".7z", ".rar", ".tar", ".tgz", ".bz2", ".xz"}
 _CODE = re.compile(r" \[[a-z0-9-]+\]$")
 """The code of a verdict at the end of a sentence, which is for programs."""

@@ -1,4 +1,4 @@
-"""Time series of pictures: what tifffile and zarr wrote comes back frame by frame, and masks go the same way."""
+"""Time series: what tifffile and zarr wrote comes back frame by frame, and masks go the same way."""
 
 import numpy as np
 import pytest
@@ -11,10 +11,13 @@ from medseg.images import Image, LabelKind, LabelMap, LabelTable
 from medseg.io import read_image, write_image, write_label_map
 from medseg.io.base import ReadRequest
 from medseg.io.budget import Budget, within_budget
-from medseg.io.ctc_frames import frame_folders, is_frame_name, write_ctc_masks
+from medseg.io.ctc_frames import check_mask_folder, frame_folders, is_frame_name, write_ctc_masks
+from medseg.io.dispatch import write_label_frames
 from medseg.io.isolated import ReadingLimits, ReadingProcess
-from medseg.io.read_frames import read_time_series, time_series_at, time_series_in
+from medseg.io.read_frames import frames_of, read_time_series, time_series_at, time_series_in
+from medseg.io.tiff import TiffReader
 from medseg.io.time_series import FrameTimes, as_frames, frame_of, frame_times, seconds_in
+from medseg.io.volumes import list_images, list_images_and_sequences
 from medseg.verdicts import RefusedImageError
 
 MOVIE = np.random.default_rng(0).integers(0, 999, (3, 5, 7)).astype(np.uint16)
@@ -51,7 +54,7 @@ def ome_zarr(path, array, names, units, scale):
 def ctc(folder, name="t{:03d}.tif", frames=MOVIE, start=0):
     folder.mkdir(parents=True)
     for number, frame in enumerate(frames, start=start):
-        tifffile.imwrite(folder / name.format(number), frame)
+        tifffile.imwrite(folder / name.format(number), frame, photometric="minisblack")
     return folder
 
 
@@ -87,7 +90,7 @@ def test_one_time_or_none_is_no_series_and_volumes_over_time_are_refused(tmp_pat
         read_time_series(tmp_path / "z.ome.tif", PLAIN)
     volumes = ome(tmp_path / "tz.ome.tif", "TZYX", np.stack([MOVIE, MOVIE]))
     with pytest.raises(RefusedImageError, match=r"volumes over time \(axes TZYX\)"):
-        time_series_at(volumes)
+        read_time_series(volumes, PLAIN)
 
 
 @pytest.mark.parametrize("z", [False, True])
@@ -213,6 +216,143 @@ def test_units_of_time_are_seconds_or_nothing():
     assert seconds_in(2, "h") == 7200.0
     assert seconds_in("0.5", "ms") == 0.0005
     assert [seconds_in(*one) for one in ((0, "s"), (1, "pixel"), (None, "s"), (1, None))] == [None] * 4
+
+
+def label_frames():
+    """Four frames of two slices with the numbers of objects, 2 x 0.5 x 0.25 um, 90 s apart."""
+    array = np.random.default_rng(1).integers(0, 300, (4, 2, 5, 7)).astype(np.uint32)
+    affine = Affine([[0, 0, 0.00025, 1], [0, 0.0005, 0, 2], [0.002, 0, 0, 3], [0, 0, 0, 1]], frame=WorldFrame.RAS)
+    table = LabelTable.from_names(("background", "cell"))
+    like = LabelMap(array[0], affine, "ZYX", table, LabelKind.INSTANCES)
+    return array, like, FrameTimes((0, 1, 2, 3), 90.0)
+
+
+def test_label_maps_of_volumes_over_time_keep_all_axes_in_ome_tiff(tmp_path):
+    array, like, times = label_frames()
+    path = tmp_path / "masks.ome.tif"
+    write_label_frames(array, path, like=like, times=times)
+    with tifffile.TiffFile(path) as tif:
+        assert tif.series[0].axes == "TZYX"
+        assert tif.series[0].dtype == np.uint16
+        np.testing.assert_array_equal(tif.asarray(), array)
+        pixels = tifffile.xml2dict(tif.ome_metadata)["OME"]["Image"]["Pixels"]
+    sizes = {letter: pixels[f"PhysicalSize{letter}"] for letter in "XYZ"}
+    assert sizes == pytest.approx({"X": 0.00025, "Y": 0.0005, "Z": 0.002})
+    assert (pixels["PhysicalSizeZUnit"], pixels["TimeIncrement"], pixels["TimeIncrementUnit"]) == ("mm", 90.0, "s")
+    # Second frame, second slice.
+    assert [pixels["Plane"][3][f"Position{letter}"] for letter in "XYZ"] == pytest.approx([1, 2, 3.002])
+
+
+def test_label_maps_of_volumes_over_time_keep_all_axes_in_ome_zarr(tmp_path):
+    array, like, times = label_frames()
+    write_label_frames(array, tmp_path / "masks.ome.zarr", like=like, times=times)
+    group = zarr.open_group(tmp_path / "masks.ome.zarr", mode="r")
+    np.testing.assert_array_equal(group["0"][:], array)
+    multiscale = group.attrs["multiscales"][0]
+    units = {"t": "second", "z": "millimeter", "y": "millimeter", "x": "millimeter"}
+    assert {axis["name"]: axis["unit"] for axis in multiscale["axes"]} == units
+    scale, translation = multiscale["datasets"][0]["coordinateTransformations"]
+    assert scale["scale"] == pytest.approx([90.0, 0.002, 0.0005, 0.00025])
+    assert translation["translation"] == pytest.approx([0, 3, 2, 1])
+
+
+def test_coarser_levels_of_a_series_have_all_frames(tmp_path):
+    array = np.kron(np.arange(1, 7, dtype=np.uint8).reshape(3, 1, 2), np.ones((1, 4, 300), np.uint8))
+    affine = Affine(np.eye(3)[[1, 0, 2]], frame=WorldFrame.RAS)
+    like = LabelMap(array[0], affine, "YX", LabelTable.from_names(("background", "cell")), LabelKind.INSTANCES)
+    write_label_frames(array, tmp_path / "masks.zarr", like=like, times=FrameTimes((0, 1, 2)))
+    group = zarr.open_group(tmp_path / "masks.zarr", mode="r")
+    np.testing.assert_array_equal(group["1"][:], array[:, ::2, ::2])
+    assert group.attrs["multiscales"][0]["axes"][0] == {"name": "t", "type": "time"}  # no interval was stated
+
+
+@pytest.mark.parametrize("name", ["masks.ome.tif", "masks.zarr"])
+def test_volumes_over_time_come_back_one_by_one(tmp_path, name):
+    array, like, times = label_frames()
+    write_label_frames(array, tmp_path / name, like=like, times=times)
+    header = time_series_at(tmp_path / name, LABELS)
+    assert (header.is_of_volumes, header.times, header.frame.shape) == (True, times, (1, 2, 5, 7))
+    frames = list(frames_of(header, LABELS))
+    np.testing.assert_array_equal([frame.array[0] for frame in frames], array)
+    for frame in frames:
+        np.testing.assert_allclose(frame.affine.matrix, like.affine.matrix)
+
+
+def test_a_format_without_an_axis_of_time_is_refused(tmp_path):
+    array, like, times = label_frames()
+    for name in ("masks.nii.gz", "masks.dcm", "masks.png"):
+        with pytest.raises(InputError, match=r"cannot hold a time series.*Write .ome.tif or .ome.zarr"):
+            write_label_frames(array, tmp_path / name, like=like, times=times)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_axes_that_the_user_gives_decide_between_times_and_slices(tmp_path):
+    path = tmp_path / "unnamed.tif"
+    with tifffile.TiffWriter(path) as tif:
+        for frame in [*MOVIE, MOVIE[0]]:
+            tif.write(frame, photometric="minisblack", metadata=None)
+    assert time_series_at(path) is None
+    assert read_image(path).axes == "CZYX"
+    header = time_series_at(path, ReadRequest(axes="TYX"))
+    assert header.shape == (4, 5, 7)
+    frames = list(frames_of(header, ReadRequest(axes="TYX")))
+    np.testing.assert_array_equal([frame.array[0] for frame in frames], [*MOVIE, MOVIE[0]])
+    with pytest.raises(RefusedImageError, match=r"one point in time, got 4 \(axes TYX\)"):
+        read_image(path, axes="TYX")
+    # What the file calls time may be slices in truth.
+    assert time_series_at(ome(tmp_path / "a.ome.tif"), ReadRequest(axes="ZYX")) is None
+
+
+def test_one_point_in_time_is_read_alone(tmp_path):
+    array = np.stack([MOVIE, MOVIE + 1, MOVIE + 2, MOVIE + 3])  # 4 times of 3 slices
+    path = ome(tmp_path / "a.ome.tif", "TZYX", array)
+    page = 5 * 7 * 2
+    with within_budget(Budget(2 * 3 * page)):
+        image = TiffReader().read(path, ReadRequest(time=2))
+        one = TiffReader().read(path, ReadRequest(time=3, slice_index=1))
+    np.testing.assert_array_equal(image.array[0], MOVIE + 2)
+    np.testing.assert_array_equal(one.array[0], MOVIE[1] + 3)
+    with pytest.raises(InputError, match="a point in time between 0 and 3, got 4"):
+        TiffReader().read(path, ReadRequest(time=4))
+
+
+def test_frames_that_are_volumes_are_a_sequence_too(tmp_path):
+    folder = ctc(tmp_path / "01", frames=np.stack([MOVIE[[0, 1, 2, 0]], MOVIE[[2, 1, 0, 2]]]))
+    header = time_series_at(folder)
+    assert (header.is_of_volumes, header.frame.shape) == (True, (1, 4, 5, 7))
+    np.testing.assert_array_equal([frame.array[0, 0] for frame in frames_of(header)], MOVIE[[0, 2]])
+
+
+def test_masks_are_not_put_among_those_of_another_result(tmp_path):
+    times = FrameTimes((4, 5))
+    check_mask_folder(tmp_path / "missing", times)
+    folder = ctc(tmp_path / "01_RES", "mask{:03d}.tif", MOVIE[:2], start=4)
+    check_mask_folder(folder, times)  # the same frames once more
+    (folder / "res_track.txt").write_text("1 4 5 0\n")
+    with pytest.raises(InputError, match=r"it holds res_track.txt\. Move that"):
+        check_mask_folder(folder, times)
+    with pytest.raises(InputError, match=r"it holds mask005.tif"):
+        check_mask_folder(folder, FrameTimes((4, 6)))
+
+
+def test_a_frame_that_is_a_link_out_of_the_folder_is_not_followed(tmp_path):
+    folder = ctc(tmp_path / "01")
+    (folder / "t003.tif").symlink_to(ome(tmp_path / "other.tif"))
+    (folder / "t004.tif").symlink_to(folder / "t000.tif")
+    assert frame_times(read_time_series(folder, PLAIN).metadata).numbers == (0, 1, 2, 4)
+
+
+def test_a_data_set_is_listed_by_its_sequences_without_their_masks(tmp_path):
+    ctc(tmp_path / "01")
+    ctc(tmp_path / "01_GT" / "SEG", "man_seg{:03d}.tif")
+    tifffile.imwrite(tmp_path / "overview.tif", MOVIE[0])
+    found = list_images_and_sequences(tmp_path)
+    assert [(image.name, image.is_sequence, len(image.files)) for image in found] == [
+        ("01", True, 3),
+        ("overview", False, 0),
+    ]
+    assert len(list_images(tmp_path)) == 7
+    assert len(list_images_and_sequences(tmp_path / "01_GT")) == 3  # masks alone are images like any other
 
 
 @pytest.mark.real_data

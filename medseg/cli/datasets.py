@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medseg.errors import InputError
+
+if TYPE_CHECKING:
+    from medseg.datasets.case import Dataset
+    from medseg.datasets.catalogue import DatasetDescription
 
 
 def datasets(
@@ -33,9 +37,31 @@ def datasets(
         return
     if fetch:
         typer.echo(download(name, root=data), err=True)
-    dataset = open_dataset(name, root=data)
+    known = available_datasets().get(name)
+    if known is not None and any(field.is_required() for field in known.options.model_fields.values()):
+        facts = _of_recipes_only(name, known)
+    else:
+        facts = _of_opened(name, open_dataset(name, root=data))
+    print_json(facts) if json else print_table(("", ""), [(key, text or "-") for key, text in facts.items()])
+
+
+def _of_recipes_only(name: str, known: DatasetDescription) -> dict[str, str]:
+    """What can be said of a data set that opens with the options of a recipe only."""
+    fields = known.options.model_fields
+    needed = [option for option, field in fields.items() if field.is_required()]
+    others = [option for option in fields if option not in needed]
+    return {
+        "name": name,
+        "what it holds": known.summary,
+        "licence": known.licence,
+        "data.options of a recipe": f"{', '.join(needed)}; if wanted {', '.join(others)}",
+        "to begin": "medseg plan FOLDER writes such a recipe",
+    }
+
+
+def _of_opened(name: str, dataset: Dataset) -> dict[str, str]:
     splits = dataset.splits()
-    facts = {
+    return {
         "name": name,
         "citation": dataset.citation,
         "licence": dataset.licence,
@@ -45,4 +71,3 @@ def datasets(
         "test": f"{len(splits.test)} cases",
         "first image": str(dataset.cases()[0].image.path),
     }
-    print_json(facts) if json else print_table(("", ""), [(key, text or "-") for key, text in facts.items()])

@@ -33,6 +33,8 @@ _REMEDY = "Copy it again from its source."
 _RANKS = tuple(Outcome)
 _NO_STACK = {"several-sizes", "several-pixel-spacings"}
 """Findings after which there is no one grid."""
+_MASKS = {"segmentation", "label map segmentation", "structure set"}
+"""Kinds of `NO_IMAGES` that hold a mask."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,7 +259,10 @@ def _nothing_found(found: Scan, *, path: Path) -> Verdict:
     if found.objects:
         kinds = sorted({NO_IMAGES.get(file.sop_class_uid, "report or other object") for file in found.objects})
         cause = f"expected images, got only DICOM objects without images of their own ({', '.join(kinds)})"
-        return Verdict(Outcome.REFUSE, "no-images", path, cause, "Give the series they belong to")
+        remedy = "Give the series they belong to"
+        if _MASKS & set(kinds):
+            remedy += ", or make a mask of them: medseg convert FILE.dcm MASK.nii.gz --source SERIES"
+        return Verdict(Outcome.REFUSE, "no-images", path, cause, remedy)
     others = len(found.left_out) + len(found.damaged)
     held = f"{others} files of other kinds" if others else "nothing"
     links = sum(one.code == "link-outside" for one in found.left_out)

@@ -173,7 +173,7 @@ def _left_out(judgement: FolderJudgement, *, path: Path) -> list[Verdict]:
         )
     others = counts["no-dicom"] + counts["no-image"]
     if others:
-        cause = f"files in the folder that are no images, left out: {others}"
+        cause = f"files in the folder that are no DICOM images, left out: {others}"
         found.append(Verdict(Outcome.CONVERT, "files-left-out", path, cause))
     return found
 

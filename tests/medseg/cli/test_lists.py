@@ -35,6 +35,13 @@ def test_one_data_set_is_described_with_its_splits(medseg_command, tmp_path):
     assert facts["first image"] == str(tmp_path / "cells" / "train_000" / "image.tif")
 
 
+def test_a_data_set_that_needs_options_says_which(medseg_command):
+    outcome = medseg_command("datasets", "folder")
+    assert outcome.code == 0
+    assert "labels; if wanted image_pattern" in outcome.out
+    assert "medseg plan FOLDER" in outcome.out
+
+
 def test_a_network_is_told_with_its_paper_and_the_count_of_its_parameters(medseg_command):
     out = medseg_command("models", "fcn_8s").out
     assert "Long 2015" in out

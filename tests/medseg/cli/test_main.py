@@ -58,3 +58,8 @@ def test_the_entry_point_is_installed():
     program = Path(sys.executable).parent / "medseg"
     result = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     assert result.stdout.startswith("medseg ")
+
+
+def test_the_command_runs_as_a_module_too():
+    result = subprocess.run([sys.executable, "-m", "medseg", "--version"], capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("medseg ")

@@ -145,7 +145,7 @@ REFUSALS = {
         {},
         lambda ds, k: setattr(ds, "SOPClassUID", "1.2.840.10008.5.1.4.1.1.481.3"),
         (),
-        r"only DICOM objects without images of their own \(structure set\)",
+        r"only DICOM objects without images of their own \(structure set\).* medseg convert FILE.dcm MASK.nii.gz",
     ),
 }
 

@@ -172,7 +172,7 @@ def test_files_of_other_kinds_are_left_out_with_a_note(tmp_path):
     (folder / ".DS_Store").write_bytes(b"\0" * 200)
     image = read_image(folder)
     assert ramp_error(image) <= LARGEST_ROUNDING
-    assert "files in the folder that are no images, left out: 1 [files-left-out]" in image.metadata.notes
+    assert "files in the folder that are no DICOM images, left out: 1 [files-left-out]" in image.metadata.notes
 
 
 def test_a_folder_of_folders_is_searched(tmp_path):

@@ -54,7 +54,8 @@ def _check_label(pair: Pair, image: ImageHeader, label: ImageHeader) -> None:
         raise GeometryError(message)
     known = image.metadata.spacing_is_known and label.metadata.spacing_is_known
     grids = [Grid(header.shape[1:], header.affine) for header in (image, label)]
-    check_same_grid(*grids, names=names, sizes_are_known=known)
+    axes = (image.axes.removeprefix("C"), label.axes.removeprefix("C"))
+    check_same_grid(*grids, names=names, sizes_are_known=known, axes=axes)
 
 
 def _described(header: ImageHeader) -> str:

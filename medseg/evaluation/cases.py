@@ -9,10 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medseg.errors import InputError, LabelError
+from medseg.errors import InputError, LabelError, MedsegError
 from medseg.geometry import Interpolation, check_same_grid, resample_array
 from medseg.images import LabelKind, LabelMap, LabelTable
-from medseg.io import case_name, describe, list_inputs, read_image, read_label_map
+from medseg.io import case_name, list_inputs, read_image, read_label_map
+from medseg.io.base import ReadRequest
+from medseg.io.dispatch import reader_of
+
+_HALF_VOXEL = 0.5 + 1e-3
+"""A voxel reaches so far from its centre; the rest is the rounding of affines in files."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,13 @@ def files_by_case(folder: Path) -> dict[str, Path]:
 
 def _is_picture(path: Path) -> bool:
     """Whether this is an image in colours, as overlays are beside the masks of a run; a label map has one channel."""
-    return path.suffix.lower() == ".png" and any(one.shape[:1] > (1,) for one in describe(path))
+    if path.suffix.lower() != ".png":
+        return False
+    try:
+        header = reader_of(path).header(path, ReadRequest(as_labels=True))  # a palette's numbers are labels
+    except MedsegError:
+        return False
+    return header.shape[0] > 1
 
 
 def _batch_masks(folder: Path) -> dict[str, Path]:
@@ -161,6 +172,19 @@ def load_detection(source: Path | LabelMap) -> tuple[LabelMap, NDArray[np.floati
     return mask, confidence
 
 
+def _check_names(ours: LabelTable, theirs: LabelTable, *, names: tuple[str, str]) -> None:
+    """Pass when no name stands for one value in the one file and for another in the other."""
+    value_of = {label.name: label.value for label in ours.foreground}
+    for label in theirs.foreground:
+        value = value_of.get(label.name, label.value)
+        if value != label.value:
+            message = (
+                f"{names[0]} marks {label.name} with {value}, {names[1]} with {label.value}. "
+                "Map one to the other, or give the label table."
+            )
+            raise LabelError(message)
+
+
 def name_of(source: Path | LabelMap, *, role: str) -> str:
     """What to call a map in a message: its file, or its role."""
     if isinstance(source, Path):
@@ -180,7 +204,8 @@ def check_grids(*, reference: LabelMap, prediction: LabelMap, names: tuple[str, 
         GeometryError: they differ; the message says in what.
     """
     known = reference.metadata.spacing_is_known and prediction.metadata.spacing_is_known
-    check_same_grid(reference.grid, prediction.grid, names=names, sizes_are_known=known)
+    axes = (reference.axes, prediction.axes)
+    check_same_grid(reference.grid, prediction.grid, names=names, sizes_are_known=known, axes=axes)
 
 
 def brought_to(label_map: LabelMap, *, reference: LabelMap, name: str) -> tuple[LabelMap, str]:
@@ -208,7 +233,28 @@ def brought_to(label_map: LabelMap, *, reference: LabelMap, name: str) -> tuple[
         fill=0,
     )
     note = f"{name} was resampled to the reference's grid (nearest voxel): {_sizes(label_map)} to {_sizes(reference)}."
+    lost, held = _labelled_outside(label_map, reference)
+    if lost:
+        note += f" Of its {held} labelled voxels {lost} lie outside the reference's field of view and are NOT scored."
     return label_map.replace(array=array, affine=reference.affine, axes=reference.axes), note
+
+
+def _labelled_outside(label_map: LabelMap, reference: LabelMap) -> tuple[int, int]:
+    """How many labelled voxels of the map lie outside the reference's field of view, and how many it has.
+
+    A DICOM segmentation often ends with the slices that show something: what is found beyond them is a false finding
+    that nobody would hear of.
+    """
+    index_map = reference.affine.index_map_from(label_map.affine)
+    last = np.array(reference.spatial_shape) - 1
+    lost = held = 0
+    for number, plane in enumerate(label_map.array):  # the places of a whole volume may take gigabytes
+        places = np.argwhere(plane)
+        start = index_map[:-1, 0] * number + index_map[:-1, -1]
+        there = places @ index_map[:-1, 1:-1].T + start
+        lost += int(((there < -_HALF_VOXEL) | (there > last + _HALF_VOXEL)).any(axis=1).sum())
+        held += len(places)
+    return lost, held
 
 
 def _sizes(label_map: LabelMap) -> str:
@@ -226,9 +272,11 @@ def common_labels(*, reference: LabelMap, prediction: LabelMap, names: tuple[str
         names: of the reference and the prediction, for the message.
 
     Raises:
-        LabelError: each has a single foreground class, and these have different values.
+        LabelError: each has a single foreground class, and these have different values; or a class has one value
+            in the one and another in the other.
     """
     ours, theirs = reference.labels, prediction.labels
+    _check_names(ours, theirs, names=names)
     if (
         len(ours.foreground) == 1
         and len(theirs.foreground) == 1

@@ -76,7 +76,11 @@ def load_probabilities(
     if numbers is None:
         names = (name_of(reference_source, role="reference"), str(path))
         known = reference.metadata.spacing_is_known and image.metadata.spacing_is_known
-        check_same_grid(reference.grid, image.grid, names=names, sizes_are_known=known)
+        axes = (reference.axes, image.axes.removeprefix("C"))
+        check_same_grid(reference.grid, image.grid, names=names, sizes_are_known=known, axes=axes)
+    elif image.axes.find("Z") > 1:
+        message = f"{path}: expected its slices along the first axis, got the axes {image.axes[1:]}. Write it as .tif."
+        raise InputError(message)
     elif (beyond := max(numbers)) >= image.array.shape[1]:
         message = f"{path}: expected slices between 0 and {image.array.shape[1] - 1}, got {beyond}."
         raise InputError(message)

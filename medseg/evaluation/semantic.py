@@ -84,7 +84,7 @@ def _of_class(
     reference: LabelMap, prediction: LabelMap, box: _Box | None, value: int, *, tolerance_mm: float | None
 ) -> dict[str, float]:
     keys = [*_DISTANCES, *(_WITHIN_TOLERANCE if tolerance_mm is not None else ())]
-    if box is None:
+    if box is None or not reference.affine.is_orthogonal:  # distances along sheared axes are no sums of squares
         return dict.fromkeys(keys, math.nan)
     # Outside the box both are background, as outside the image: cropping changes nothing but the time.
     distances = surface_distances(

@@ -32,10 +32,16 @@ def check_slices(label_map: LabelMap, numbers: tuple[int, ...], *, name: str) ->
     """Pass when `label_map` is a stack that has all these slices along its first axis.
 
     Raises:
-        InputError: it is no stack, or has fewer slices.
+        InputError: it is no stack, a file whose slices lie along another axis, or it has fewer.
     """
     if label_map.array.ndim != 3:
         message = f"{name}: --slices needs a stack, got an image of {label_map.array.ndim} axes. Leave --slices out."
+        raise InputError(message)
+    if label_map.metadata.format and label_map.axes.find("Z") > 0:  # arrays come as their owner says
+        message = (
+            f"{name}: expected a stack with its slices along the first axis, got the axes {label_map.axes}. "
+            "Convert it to .tif first: medseg convert --labels."
+        )
         raise InputError(message)
     beyond = [number for number in numbers if number >= label_map.array.shape[0]]
     if beyond:

@@ -132,7 +132,14 @@ class Grid:
         return Grid(shape, self.affine.after_index_map(index_map))
 
 
-def check_same_grid(first: Grid, second: Grid, *, names: tuple[str, str], sizes_are_known: bool = True) -> None:
+def check_same_grid(
+    first: Grid,
+    second: Grid,
+    *,
+    names: tuple[str, str],
+    sizes_are_known: bool = True,
+    axes: tuple[str, str] | None = None,
+) -> None:
     """Pass when both grids are the same.
 
     Args:
@@ -140,12 +147,20 @@ def check_same_grid(first: Grid, second: Grid, *, names: tuple[str, str], sizes_
         second: the other.
         names: what the two belong to, for the message.
         sizes_are_known: False where a file states no voxel size (masks in TIFF and PNG often have none); an equal
-            number of voxels is then all there is to compare.
+            number of voxels along axes in one order is then all there is to compare.
+        axes: letters of the spatial axes of each. Of files without a voxel size they alone tell the rows of a square
+            picture from its columns.
 
     Raises:
         GeometryError: they differ; the message says in what and how to mend it.
     """
     if not sizes_are_known and first.ndim == second.ndim:
+        if axes is not None and axes[0] != axes[1]:
+            message = (
+                f"{names[0]} and {names[1]} differ in the order of their axes: {axes[0]} vs {axes[1]}, and without "
+                "a voxel size nothing else says which is which. Bring both to one format with medseg convert."
+            )
+            raise GeometryError(message)
         second = Grid(second.spatial_shape, first.affine)
     if first.is_same_as(second):
         return

@@ -21,5 +21,6 @@ def on_grid_of(image: Image, label_map: LabelMap, *, names: tuple[str, str]) -> 
         GeometryError: the two lie on different grids.
     """
     known = image.metadata.spacing_is_known and label_map.metadata.spacing_is_known
-    check_same_grid(image.grid, label_map.grid, names=names, sizes_are_known=known)
+    axes = (image.axes.removeprefix("C"), label_map.axes)
+    check_same_grid(image.grid, label_map.grid, names=names, sizes_are_known=known, axes=axes)
     return label_map.replace(affine=image.affine)

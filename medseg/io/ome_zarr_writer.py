@@ -120,7 +120,8 @@ def check_replaceable(path: Path) -> None:
 
 
 def _write_image(image: Image, path: Path, *, version: str) -> None:
-    array, affine = along_world_axes(image.array, affine=image.affine, name=path.name)
+    keeps = not image.metadata.spacing_is_known
+    array, affine = along_world_axes(image.array, affine=image.affine, name=path.name, keeps_directions=keeps)
     factors = halvings(array.shape[1:], affine.spacing_mm)
     levels = [np.ascontiguousarray(array)]
     for step in factors:
@@ -144,7 +145,8 @@ def _write_labels(
     image_path: str | None,
 ) -> None:
     """Write one label map, or those of a time series with time first."""
-    stored, affine = along_world_axes(compact(array), affine=like.affine, name=path.name)
+    keeps = not like.metadata.spacing_is_known
+    stored, affine = along_world_axes(compact(array), affine=like.affine, name=path.name, keeps_directions=keeps)
     leading = () if times is None else (1,)
     factors = halvings(stored.shape[len(leading) :], affine.spacing_mm)
     levels = [np.ascontiguousarray(stored)]

@@ -63,6 +63,8 @@ class TiffReader:
 class TiffWriter:
     """Writes OME-TIFF, deflated: pages along +z, rows along +y, columns along +x, whatever the order before.
 
+    Of an image without a voxel size, whose place the file cannot state either, no axis is turned round.
+
     The voxel size stands in the OME-XML (absent where it is unknown), the first voxel's position on each plane.
     """
 
@@ -79,7 +81,8 @@ class TiffWriter:
 
     def write_label_frames(self, array: NDArray[np.integer], path: Path, *, like: LabelMap, times: FrameTimes) -> None:
         """Write the label maps of a time series, (frames, *spatial), each placed as `like`."""
-        stored, grid = along_world_axes(compact(array), affine=like.affine, name=path.name)
+        keeps = not like.metadata.spacing_is_known
+        stored, grid = along_world_axes(compact(array), affine=like.affine, name=path.name, keeps_directions=keeps)
         _save(stored, path, axes="T" + "ZYX"[-grid.ndim :], grid=grid, metadata=like.metadata, times=times)
 
 
@@ -251,7 +254,8 @@ def _replaced(metadata: ImageMetadata, **changes: Any) -> ImageMetadata:
 
 
 def _write(array: NDArray, *, affine: Affine, metadata: ImageMetadata, path: Path) -> None:
-    stored, grid = along_world_axes(array, affine=affine, name=path.name)
+    keeps = not metadata.spacing_is_known
+    stored, grid = along_world_axes(array, affine=affine, name=path.name, keeps_directions=keeps)
     axes = "CZYX"[-stored.ndim :] if stored.ndim == 4 else "CYX"
     times = frame_times(metadata)
     if times is not None:

@@ -93,3 +93,5 @@ def evaluate(
 
         report_evaluation(evaluation, report, prediction=prediction, reference=reference, images=images)
     print(evaluation.to_json() if json else evaluation.table())
+    if report is not None:
+        typer.echo(f"Look at {report}", err=True)

@@ -141,7 +141,8 @@ def _limits(manifest: PackageManifest) -> list[str]:
 
 def _usage(manifest: PackageManifest) -> list[str]:
     suffix = "png" if manifest.input.spatial_dims == 2 else "nii.gz"
-    return ["```", f"medseg predict {manifest.name} image.{suffix} --output mask.{suffix}", "```"]
+    said = "FOLDER is the one with medseg.json in it."
+    return ["```", f"medseg predict FOLDER image.{suffix} --output mask.{suffix}", "```", "", said]
 
 
 def _licence(manifest: PackageManifest) -> list[str]:

@@ -12,7 +12,7 @@ from medseg.registry import look_up
 from medseg.reports import write_run_report
 from medseg.reports.overlays import write_overlay
 from medseg.training.fit import fit
-from medseg.training.run_folder import next_run_folder
+from medseg.training.run_folder import RunFolder, next_run_folder
 from medseg.training.starting_weights import package_settings
 
 _PACKAGE = Path(__file__).parents[1]
@@ -82,10 +82,15 @@ def find_recipe(path_or_name: Path | str) -> Path:
 
     Raises:
         UnknownNameError: neither; the message lists the shipped ones.
+        InputError: a run folder; the message names the recipe in it.
     """
     path, shipped = Path(path_or_name), shipped_recipes()
     if path.suffix in {".yaml", ".yml"} or (str(path_or_name) not in shipped and path.is_file()):
         return path
+    inside = RunFolder(path).config
+    if str(path_or_name) not in shipped and inside.is_file():
+        message = f"{path}: expected a recipe, got a run folder. Its recipe is {inside}."
+        raise InputError(message)
     return look_up(shipped, str(path_or_name), kind="recipe")
 
 

@@ -36,6 +36,7 @@ def test_two_models_are_compared_with_report_json_and_csv(medseg_command, folder
     outcome = medseg_command(*words, "--report", outputs["html"])
     assert outcome.code == 0, outcome.err
     assert "Compared with" in outcome.out
+    assert f"Look at {outputs['html']}" in outcome.err
     content = json.loads(outputs["json"].read_text())
     assert content["summary"]["object_recall"]["value"] == 1.0
     assert content["comparison"]["scores"]["object_recall"]["difference"] == pytest.approx(0.5)

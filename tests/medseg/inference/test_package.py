@@ -256,6 +256,7 @@ def test_the_card_tells_what_a_user_must_know(package):
         "| mean_dice | 0.8750 |",
         "n = 4 validation case(s)",
         "Apache-2.0",
+        "medseg predict FOLDER image.png --output mask.png",
         read_manifest(package).weights_sha256,
     ):
         assert fact in card

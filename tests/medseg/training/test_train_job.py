@@ -50,6 +50,12 @@ def test_a_folder_is_no_recipe(tmp_path):
         find_recipe(tmp_path)
 
 
+def test_a_run_folder_is_no_recipe_and_names_the_one_in_it(tmp_path):
+    (tmp_path / "config.yaml").write_text("name: mine", encoding="utf-8")
+    with pytest.raises(InputError, match=rf"got a run folder\. Its recipe is {tmp_path / 'config.yaml'}\."):
+        find_recipe(tmp_path)
+
+
 def test_resuming_needs_the_run_folder():
     with pytest.raises(InputError, match="--resume: expected the run folder to go on with"):
         train("phantom_cells", resume=True)

@@ -23,6 +23,7 @@ from medseg.io.stored_order import affine_of_axes
 
 SEVERAL_TIMES = "several-times"
 """Code with which the readers of single images refuse a time series."""
+_SAVE_ONE = "Save the time that you need to a file of its own"
 _FRAMES = "frames"
 """Key of `ImageMetadata.extra`; plain numbers stand under it, since images travel to other processes."""
 _SECONDS: Mapping[str, float] = {
@@ -118,7 +119,8 @@ def check_pictures(header: SeriesHeader) -> None:
     """
     if header.is_of_volumes:
         cause = f"expected pictures over time, got volumes over time (axes T{header.frame.axes[1:]})"
-        refuse(header.path, SEVERAL_TIMES, cause, "Save the time that you need to a file of its own")
+        remedy = f"Open one frame, {header.files[0].name} for example" if header.files else _SAVE_ONE
+        refuse(header.path, SEVERAL_TIMES, cause, remedy)
 
 
 def as_frames(image: Image, times: FrameTimes, *, pixel_mm: Sequence[float] | None) -> Image:

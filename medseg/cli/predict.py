@@ -131,9 +131,10 @@ def _predict_image(
 ) -> None:
     from medseg.inference import write_objects
     from medseg.io import write_image, write_label_map
-    from medseg.io.dispatch import read_with
+    from medseg.io.dispatch import check_label_target, read_with
 
     image = read_with(source.path, request)
+    check_label_target(results.masks, source=image)
     wanted = results.probabilities
     prediction = _predict_with_progress(predictor, image, source.name, with_probabilities=wanted is not None)
     write_label_map(prediction.label_map, results.masks, source=image)

@@ -17,6 +17,9 @@ from medseg.images.metadata import ImageMetadata
 _LARGEST_TABLE = 1 << 24
 """Largest label value for which a table of all values is made instead of sorting the voxels."""
 
+_MANY = 3
+"""Values outside of the class table from which on they may well be numbers of objects."""
+
 
 class LabelKind(StrEnum):
     """What a value in a label map stands for."""
@@ -107,4 +110,6 @@ class LabelMap:
             shown = ", ".join(str(value) for value in strangers[:5]) + (", ..." if len(strangers) > 5 else "")
             table = ", ".join(f"{label.value}={label.name}" for label in self.labels)
             message = f"{name}: label values {shown} are not in the class table ({table}). Map or remove them."
+            if len(strangers) >= _MANY and len(self.labels.foreground) == 1:
+                message += " If they number single objects, say so (objects: true in a recipe, instances in scoring)."
             raise LabelError(message)

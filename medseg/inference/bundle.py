@@ -1,7 +1,7 @@
 """The parts of a package's configs/inference.json that MONAI has not: reading, restoring and writing medseg's way.
 
-`python -m monai.bundle run --config_file configs/inference.json --bundle_root . --dataset_dir FOLDER` in a package's
-folder writes a mask for each image of FOLDER.
+`monai.bundle.run(config_file="configs/inference.json", bundle_root=".", dataset_dir=FOLDER)` in a package's folder
+writes a mask for each image of FOLDER.
 """
 
 from __future__ import annotations

@@ -189,6 +189,21 @@ def write_label_map(label_map: LabelMap, path: str | Path, *, source: Image | No
         writer.write_label_map(label_map, temporary)
 
 
+def check_label_target(path: Path, *, source: Image) -> None:
+    """Pass when a label map of `source` may be written to `path`, as far as can be told before there is one.
+
+    Raises:
+        InputError: unknown suffix, or a DICOM segmentation of an image that was not read from DICOM.
+        RefusedImageError: the series lacks what a DICOM segmentation must name.
+    """
+    if suffix_in(path.name, DICOM_SUFFIXES) is None:
+        writer_of(path)
+        return
+    from medseg.io.dicom.references import source_slices
+
+    source_slices(source)
+
+
 def write_label_frames(array: NDArray[np.integer], path: str | Path, *, like: LabelMap, times: FrameTimes) -> None:
     """Write the label maps of a time series in the format of the suffix, OME-TIFF or OME-Zarr.
 

@@ -92,7 +92,7 @@ def make_plan(facts: Sequence[CaseFacts], meaning: LabelMeaning, *, name: str, d
     monitor = "object_f1" if meaning.objects else "mean_dice"
     plan.settings["training"] = _training(cpu, shapes[cpu][0]) | {"monitor": monitor}
     plan.reasons["training.steps"] = "More may help where the scores in the run's report still rise."
-    plan.settings["inference"] = {"overlap_fraction": 0.25}
+    plan.settings["inference"] = {"overlap_fraction": 0.25 if dims == 2 else 0.5}
     _plan_evaluation(plan, facts, meaning, dims)
     plan.settings["profiles"] = {
         "cpu": {},

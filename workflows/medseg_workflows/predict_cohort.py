@@ -15,6 +15,7 @@ from medseg import __version__
 from medseg.errors import MedsegError, ModelPackageError
 from medseg.files import remove, remove_leftovers, write_text_atomically
 from medseg.io.base import ReadRequest
+from medseg.io.dispatch import check_label_target
 from medseg.io.isolated import ReadingLimits, read_isolated
 from medseg.io.mask_format import MASK_FORMATS, mask_format
 from medseg_workflows.ledger import DONE, FAILED, CaseRecord
@@ -116,7 +117,12 @@ def _predict(job: CaseJob, settings: PredictionSettings) -> tuple[Image, Predict
     # In a child process: a decoder that hangs, crashes or eats memory costs this case and not the worker.
     request = ReadRequest(series_uid=job.series_uid, allow=frozenset(job.allow))
     image = read_isolated(job.source, request, limits=settings.reading)
+    check_label_target(Path(_mask_name(image, settings)), source=image)
     return image, _predictor(settings.model, settings.device, settings.model_sha256).predict(image)
+
+
+def _mask_name(image: Image, settings: PredictionSettings) -> str:
+    return f"mask.{mask_format(settings.mask_format, image_format=image.metadata.format)}"
 
 
 def _write_case(
@@ -128,7 +134,7 @@ def _write_case(
 
     remove_leftovers(folder)
     disown(folder)
-    mask = folder / f"mask.{mask_format(settings.mask_format, image_format=image.metadata.format)}"
+    mask = folder / _mask_name(image, settings)
     write_label_map(prediction.label_map, mask, source=image)
     for earlier in {folder / f"mask.{suffix}" for suffix in MASK_FORMATS} - {mask}:
         remove(earlier)

@@ -32,6 +32,19 @@ def test_a_dicom_folder_is_one_image(medseg_command, tmp_path):
     assert mask.grid.corners_mm == pytest.approx(image.grid.corners_mm, abs=1e-3)
 
 
+def test_a_mask_that_cannot_be_written_is_refused_before_the_model_runs(medseg_command, tmp_path, monkeypatch):
+    def never(*_words, **_settings):
+        raise AssertionError
+
+    monkeypatch.setattr("medseg.cli.predict._predict_with_progress", never)
+    SeriesCase().write(tmp_path / "ct", change=lambda dataset, k: setattr(dataset, "StudyInstanceUID", ""))
+    outcome = medseg_command("predict", CT_MODEL, tmp_path / "ct", "--output", tmp_path / "mask.dcm")
+    assert outcome.code == 2
+    assert "[no-study-uid]" in outcome.err
+    picture = medseg_command("predict", CELLS_MODEL, _png(tmp_path / "a.png"), "--output", tmp_path / "mask.dcm")
+    assert "expected an image read from a DICOM series" in picture.err
+
+
 def test_one_of_several_series_is_chosen_by_its_uid(medseg_command, tmp_path):
     other = "1.2.826.0.1.3680043.8.498.1.2"
     SeriesCase().write(tmp_path / "ct", name="a{k}.dcm")

@@ -48,6 +48,12 @@ def test_of_many_strange_values_five_are_named():
         label_map([[10, 11, 12, 13, 14, 15, 16]]).check_values(name="case 7")
 
 
+def test_many_strange_values_beside_one_class_may_be_objects_and_the_message_says_so():
+    cells = label_map([[1, 2, 3, 4]]).replace(labels=LabelTable.from_names(["background", "cell"]))
+    with pytest.raises(LabelError, match=r"If they number single objects, say so \(objects: true in a recipe"):
+        cells.check_values(name="case 7")
+
+
 def test_object_numbers_need_not_be_in_the_table_of_classes():
     label_map([[0, 3], [9, 1]], LabelKind.INSTANCES).check_values(name="cells")
 

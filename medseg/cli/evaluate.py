@@ -56,6 +56,7 @@ def evaluate(
 
     Example: [bold]medseg evaluate --prediction masks/ --reference truth/ --report scores.html[/bold]
     """
+    from medseg.cli.output import progress
     from medseg.evaluation import ScoringOptions
     from medseg.evaluation.job import EvaluationJob
     from medseg.files import write_text_atomically
@@ -83,7 +84,8 @@ def evaluate(
         against=against,
         options=options,
     )
-    evaluation = job.run()
+    with progress("scoring") as update:
+        evaluation = job.run(progress=update)
     if output is not None:
         write_text_atomically(output, evaluation.to_json())
     if csv is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -38,6 +38,7 @@ def evaluate(  # noqa: PLR0913 - the settings of one call
     slices: str | None = None,
     patients: Mapping[str, str] | None = None,
     options: ScoringOptions | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> Evaluation:
     """Scores of predictions against their references.
 
@@ -57,6 +58,7 @@ def evaluate(  # noqa: PLR0913 - the settings of one call
         slices: slices along the first axis of stacks, "20-23" or "0,5,20-23", from 0; all where absent.
         patients: case id -> patient, for confidence intervals; where absent, each file is a patient of its own.
         options: how maps are scored; as in `ScoringOptions()` where absent.
+        progress: called with the share of the references that are scored, 0 to 1, after each; never for `ctc`.
 
     Raises:
         InputError: paths, slices or the task's name are wrong, a reference has no prediction, a case no patient, or a
@@ -80,7 +82,8 @@ def evaluate(  # noqa: PLR0913 - the settings of one call
     _check_patients(patients, pairs)
     about_cases: list[str] = []
     maps = case_maps(pairs, task=task, labels=labels, slices=slices, resample=options.resample)
-    scored = list(_scored(maps, task=task, options=options, patients=patients, notes=about_cases))
+    tell = _teller(progress, pairs)
+    scored = list(_scored(maps, task=task, options=options, patients=patients, notes=about_cases, tell=tell))
     provenance = Provenance(medseg_version(), tuple(_records(pairs)), slices, asdict(options))
     return aggregate(
         scored,
@@ -134,8 +137,12 @@ def _scored(
     options: ScoringOptions,
     patients: Mapping[str, str] | None,
     notes: list[str],
+    tell: Callable[[str], None],
 ) -> Iterator[CaseScores]:
-    """Scores of the cases, one pair of maps in memory at a time; what was done to them is added to `notes`."""
+    """Scores of the cases, one pair of maps in memory at a time; what was done to them is added to `notes`.
+
+    `tell` is called with the pair of each case that is scored.
+    """
     while (case := next(maps, None)) is not None:
         scores = score_pair(
             reference=case.reference,
@@ -158,8 +165,20 @@ def _scored(
             notes.append(case.note)
         # The slices of a stack are one patient's.
         patient = case.pair_id if patients is None else patients[case.pair_id]
+        tell(case.pair_id)
         del case  # before the next pair is read
         yield replace(scores, patient=patient)
+
+
+def _teller(progress: Callable[[float], None] | None, pairs: Sequence[pairing.CasePair]) -> Callable[[str], None]:
+    """What is called with the name of a pair that was scored; they come in the order of `pairs`."""
+    places = {pair.case_id: number for number, pair in enumerate(pairs, start=1)}
+
+    def tell(pair_id: str) -> None:
+        if progress is not None:
+            progress(places[pair_id] / len(pairs))
+
+    return tell
 
 
 def _check_patients(patients: Mapping[str, str] | None, pairs: Sequence[pairing.CasePair]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -40,14 +41,19 @@ class EvaluationJob:
     against: Path | None = None
     options: ScoringOptions = field(default_factory=ScoringOptions)
 
-    def run(self) -> Evaluation:
+    def run(self, *, progress: Callable[[float], None] | None = None) -> Evaluation:
         """The evaluation, with the comparison where there is another model.
+
+        Args:
+            progress: called with the finished share, 0 to 1.
 
         Raises:
             MedsegError: see `medseg.evaluation.evaluate` and `medseg.evaluation.compare`.
         """
         labels = None if self.labels is None else read_labels(self.labels)
         patients = None if self.patients is None else read_patients(self.patients)
+        asked = [(self.prediction, self.probabilities, self.object_scores)]
+        asked += [] if self.against is None else [(self.against, None, None)]
         evaluations = [
             evaluate(
                 prediction=prediction,
@@ -59,12 +65,9 @@ class EvaluationJob:
                 slices=self.slices,
                 patients=patients,
                 options=self.options,
+                progress=_part_of(progress, number, len(asked)),
             )
-            for prediction, probabilities, object_scores in (
-                (self.prediction, self.probabilities, self.object_scores),
-                (self.against, None, None),
-            )
-            if prediction is not None
+            for number, (prediction, probabilities, object_scores) in enumerate(asked)
         ]
         if self.against is None:
             return evaluations[0]
@@ -72,3 +75,7 @@ class EvaluationJob:
             *evaluations, name=str(self.against), replicates=self.options.replicates, seed=self.options.seed
         )
         return replace(evaluations[0], comparison=comparison)
+
+
+def _part_of(progress: Callable[[float], None] | None, number: int, count: int) -> Callable[[float], None] | None:
+    return None if progress is None else lambda share: progress((number + share) / count)

@@ -5,6 +5,7 @@ from PIL import Image as PillowImage
 
 from medseg.errors import GeometryError, InputError, LabelError, UnknownNameError
 from medseg.evaluation import aggregate, evaluate, score_pair
+from medseg.evaluation.job import EvaluationJob
 from medseg.geometry import Affine, WorldFrame
 from medseg.images import ImageMetadata, LabelMap, LabelTable
 from medseg.io import write_label_map
@@ -288,3 +289,16 @@ def test_a_case_that_failed_in_a_batch_is_named_and_not_left_out(tmp_path):
     (tmp_path / "batch" / "a" / "case.json").write_text("{}")
     with pytest.raises(InputError, match=r"no prediction for b of"):
         evaluate(prediction=tmp_path / "batch", reference=tmp_path / "truth")
+
+
+def test_progress_is_told_after_each_reference_and_over_both_models(tmp_path):
+    truth = np.array([[0, 1], [1, 1]])
+    for folder in ("truth", "ours", "theirs"):
+        for case_id in ("a", "b"):
+            write_png(tmp_path / folder / f"{case_id}.png", truth)
+    told = []
+    evaluate(prediction=tmp_path / "ours", reference=tmp_path / "truth", progress=told.append)
+    assert told == [0.5, 1.0]
+    told.clear()
+    EvaluationJob(tmp_path / "ours", tmp_path / "truth", against=tmp_path / "theirs").run(progress=told.append)
+    assert told == [0.25, 0.5, 0.75, 1.0]

@@ -49,7 +49,6 @@ class ComparisonResult:
 class _Setting:
     """What all runs of a comparison have in common."""
 
-    dataset: Dataset
     data_dir: Path | None
     device: str
     quiet: bool
@@ -107,7 +106,7 @@ def compare(  # noqa: PLR0913 - the settings of one call
         foreground_classes=len(dataset.labels.foreground),
     )
     folder = _open_folder(output, base, resume=resume)
-    setting = _Setting(dataset, data_dir, device, quiet, resume)
+    setting = _Setting(data_dir, device, quiet, resume)
     repeats = {one.name: _repeats(one, seeds) for one in compared}
     reporter = choose_reporter(quiet=quiet)
     clock = _Clock(sum(map(len, repeats.values())), reporter)

@@ -17,7 +17,7 @@ from medseg.datasets.folder import FolderOptions, open_folder
 from medseg.datasets.pairing import find_pairs
 from medseg.errors import InputError
 from medseg.files import write_text_atomically
-from medseg.training.data_facts import check_whole_numbers, read_facts
+from medseg.training.data_facts import check_labelled, read_facts
 from medseg.training.label_meaning import label_meaning
 from medseg.training.plan import Plan, make_plan
 from medseg.training.progress import choose_reporter
@@ -84,7 +84,7 @@ def plan(  # noqa: PLR0913 - the settings of one call
     pairs = find_pairs(folder, image_pattern=options.image_pattern, label_pattern=options.label_pattern)
     label_axes = options.axes.upper().replace("C", "") if options.axes else None
     facts = read_facts(pairs, axes=options.axes, label_axes=label_axes, reporter=choose_reporter(quiet=quiet))
-    check_whole_numbers(facts)
+    check_labelled(facts)
     meaning = label_meaning(facts, names=labels, objects=objects)
     made = make_plan(facts, meaning, name=_name_of(folder), data=given)
     write_text_atomically(path, _text(made, folder=folder, path=path))

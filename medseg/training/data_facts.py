@@ -32,10 +32,8 @@ class CaseFacts:
     """One image and its labels; axes of a patient's volume in the order of `ORIENTATION`.
 
     Attributes:
-        case_id: its name.
         shape: voxels along each spatial axis.
         spacing_mm: voxel size; None where the file states none.
-        channels: of the image.
         is_patient: whether a volume lies in the world of a patient.
         modality: DICOM modality code where the source states it.
         least: smallest value sampled.
@@ -47,10 +45,8 @@ class CaseFacts:
         value_sides: the same of each label value.
     """
 
-    case_id: str
     shape: tuple[int, ...]
     spacing_mm: tuple[float, ...] | None
-    channels: int
     is_patient: bool
     modality: str | None
     least: float
@@ -68,7 +64,7 @@ def read_facts(
     """Facts of each pair; one is in memory at a time.
 
     Args:
-        pairs: images and label files.
+        pairs: images and label files on the same grids (`medseg.datasets.folder_checks.check_pairs`).
         axes: of the image files where these do not say.
         label_axes: of the label files, likewise.
         reporter: whom to tell.
@@ -76,7 +72,6 @@ def read_facts(
     Raises:
         ImageFormatError: a file cannot be read.
         LabelError: labels that are no whole numbers from 0.
-        GeometryError: an image and its labels differ in shape.
     """
     found = []
     for number, pair in enumerate(pairs, start=1):
@@ -84,25 +79,25 @@ def read_facts(
         image = read_with(pair.image, ReadRequest(axes=axes))
         request = ReadRequest(axes=label_axes, as_labels=True)
         labels = read_labels_with(pair.label, request, labels=None, kind=LabelKind.INSTANCES)
-        found.append(_facts_of(pair.case_id, image, labels))
+        found.append(_facts_of(image, labels))
     return tuple(found)
 
 
-def _facts_of(case_id: str, image: Image, labels: LabelMap) -> CaseFacts:
+def _facts_of(image: Image, labels: LabelMap) -> CaseFacts:
     grid = image.grid
     is_patient = grid.ndim == 3 and image.metadata.format in _WITH_PATIENT
     if is_patient:
         grid = reordering_to(grid.affine, ORIENTATION).apply_to_grid(grid)
     sample = _spread(image.array)
-    values, counts = np.unique(labels.array, return_counts=True)
+    values, places, counts = np.unique(labels.array, return_inverse=True, return_counts=True)
+    # Counted from 1: what lists the boxes has an entry for each number up to the largest, which may be any.
+    numbers = np.where(labels.array > 0, places.reshape(labels.array.shape) + 1, 0)
     values_found = {int(value): int(count) for value, count in zip(values, counts, strict=True)}
-    regions = _regions_of_equal_value(labels.array)
+    regions = _regions_of_equal_value(numbers)
     foreground = image.array[0][labels.array > 0]
     return CaseFacts(
-        case_id=case_id,
         shape=grid.spatial_shape,
         spacing_mm=grid.spacing_mm if image.metadata.spacing_is_known else None,
-        channels=image.num_channels,
         is_patient=is_patient,
         modality=image.metadata.modality,
         least=float(sample.min()),
@@ -111,7 +106,7 @@ def _facts_of(case_id: str, image: Image, labels: LabelMap) -> CaseFacts:
         label_values=values_found,
         parts=regions / len(set(values_found) - {0}) if set(values_found) - {0} else math.nan,
         sides=_sides(_connected(labels.array > 0)),
-        value_sides=_sides(labels.array.astype(np.int64)),
+        value_sides=_sides(numbers),
     )
 
 
@@ -128,7 +123,7 @@ def _connected(mask: NDArray[np.bool_]) -> NDArray[np.integer]:
 def _regions_of_equal_value(labels: NDArray[np.integer]) -> int:
     """Connected regions of each value but 0, counted together."""
     count = 0
-    for value, box in enumerate(ndimage.find_objects(labels.astype(np.int64)), start=1):
+    for value, box in enumerate(ndimage.find_objects(labels), start=1):
         if box is not None:
             count += int(_connected(labels[box] == value).max())
     return count
@@ -140,7 +135,7 @@ def _sides(numbers: NDArray[np.integer]) -> tuple[float, ...]:
     return tuple(math.prod(one.stop - one.start for one in box) ** (1 / numbers.ndim) for box in boxes if box)
 
 
-def check_whole_numbers(facts: Sequence[CaseFacts]) -> None:
+def check_labelled(facts: Sequence[CaseFacts]) -> None:
     """Pass where something is labelled at all.
 
     Raises:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from medseg.errors import ConfigError
-from medseg.training.data_facts import CaseFacts
+from medseg.geometry import Affine, WorldFrame
+from medseg.images import Image, LabelKind, LabelMap, LabelTable
+from medseg.training.data_facts import CaseFacts, _facts_of
 from medseg.training.label_meaning import LabelMeaning, label_meaning
 from medseg.training.plan import _GPU, _patch, make_plan
 
@@ -17,10 +19,8 @@ OBJECTS = LabelMeaning(("background", "cell"), objects=True, value_map=None, why
 def facts(**changes):
     """A picture of 100 x 200 with 20 % labelled in one region."""
     values = {
-        "case_id": "a",
         "shape": (100, 200),
         "spacing_mm": None,
-        "channels": 1,
         "is_patient": False,
         "modality": None,
         "least": 0.0,
@@ -189,3 +189,17 @@ def test_each_reason_stands_beside_a_setting():
         found = plan.settings
         for key in path.split("."):
             found = found[key]
+
+
+def test_numbers_of_objects_may_be_as_large_as_they_like():
+    affine = Affine.from_spacing((1.0, 1.0), frame=WorldFrame.RAS)
+    labels = np.zeros((20, 30), np.uint32)
+    labels[2:6, 2:11] = 4_000_000_000  # 4 x 9: as large as a square of 6
+    labels[10:14, 2:6] = 7
+    found = _facts_of(
+        Image(np.ones((1, 20, 30), np.float32), affine, "CYX"),
+        LabelMap(labels, affine, "YX", LabelTable.from_names(["background", "cell"]), LabelKind.INSTANCES),
+    )
+    assert found.value_sides == pytest.approx((4, 6))
+    assert found.label_values == {0: 600 - 52, 7: 16, 4_000_000_000: 36}
+    assert found.parts == 1
